@@ -1,0 +1,77 @@
+// Package need finds the tools a test asks for. Where one is missing the test
+// is skipped with its name, so that `go test ./...` passes with Go alone; under
+// CI (environment variable CI non-empty) a missing tool fails the test instead.
+package need
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Tool returns the path of an executable on PATH (or in a system folder that
+// PATH of an ordinary user leaves out), else skips or fails.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	if p, err := exec.LookPath(name); err == nil {
+		return p
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/usr/lib/postgresql/15/bin"} {
+		if p := filepath.Join(dir, name); isExecutable(p) {
+			return p
+		}
+	}
+	missing(t, name)
+	return ""
+}
+
+// Python returns an interpreter that can import all the modules: the one of
+// .tools/venv, which `make tools` fills, else python3.
+func Python(t testing.TB, modules ...string) string {
+	t.Helper()
+	program := "pass"
+	for _, m := range modules {
+		program += "\nimport " + m
+	}
+	for _, py := range []string{filepath.Join(Root(t), ".tools", "venv", "bin", "python"), "python3"} {
+		if exec.Command(py, "-c", program).Run() == nil {
+			return py
+		}
+	}
+	missing(t, "python3 with "+strings.Join(modules, ", "))
+	return ""
+}
+
+// Root returns the repository's root: the nearest folder upward with go.mod.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("need: no go.mod above the working directory")
+		}
+		dir = up
+	}
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing, and nothing may be skipped under CI: run `make tools`", what)
+	}
+	t.Skipf("%s is missing: run `make tools` to have this test run", what)
+}
+
+func isExecutable(p string) bool {
+	fi, err := os.Stat(p)
+	return err == nil && !fi.IsDir() && fi.Mode()&0o111 != 0
+}

@@ -1,0 +1,221 @@
+// Package driver is the contract between package queue and the engines that
+// keep messages: the embedded disk engine and the client of an SQS endpoint.
+//
+// Users of queues import package queue. A driver implements Service and is
+// judged by package drivertest.
+//
+// What the contract asks of every driver:
+//
+//   - Durable. When Send, Delete, ChangeVisibility, CreateQueue, DeleteQueue,
+//     SetAttributes or Purge has returned nil, the effect survives the death of
+//     the process and of the machine. Receive may lose its effect (visibility
+//     and receive count) with the machine, never with the process alone.
+//   - At least once. A message that was sent is delivered until it is deleted,
+//     has expired by retention, was purged, or moved to its dead-letter queue.
+//   - Validated before. Package queue checks names, limits and ranges; a driver
+//     may rely on that and only answers for state (no such queue, stale
+//     receipt, too many in flight).
+//   - Concurrent. Every method may be called from any number of goroutines.
+//   - No retries. A driver makes one attempt, except what its transport does by
+//     itself; callers retry.
+//   - Nothing retained. A driver copies what it keeps of its arguments, and the
+//     caller owns what is returned.
+//   - Contexts end waiting, not work already handed to the log: a Send whose
+//     context ended may or may not have happened.
+package driver
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors a driver returns, wrapped with the operation and the queue's name;
+// test with errors.Is.
+var (
+	// ErrQueueNotFound: there is no queue of that name.
+	ErrQueueNotFound = errors.New("queue does not exist")
+	// ErrQueueExists: CreateQueue names a queue that exists with other attributes.
+	ErrQueueExists = errors.New("queue exists with other attributes")
+	// ErrReceiptInvalid: the receipt was never issued by this queue, or is malformed.
+	ErrReceiptInvalid = errors.New("receipt handle is invalid")
+	// ErrNotInFlight: the message is no longer in flight under this receipt
+	// (visibility ended, deleted, or received again).
+	ErrNotInFlight = errors.New("message is not in flight")
+	// ErrOverLimit: the queue has as many messages in flight as it allows.
+	ErrOverLimit = errors.New("too many messages in flight")
+	// ErrPurgeInProgress: the queue was purged less than 60 s ago.
+	ErrPurgeInProgress = errors.New("queue was purged in the last 60 seconds")
+	// ErrFull: the disk had no room; nothing of the operation was acknowledged.
+	ErrFull = errors.New("no room on disk")
+	// ErrClosed: the service was closed, or refuses writes after a failed sync.
+	ErrClosed = errors.New("queue service is closed")
+)
+
+// Service keeps queues by name. Names are 1–80 characters of [A-Za-z0-9_-],
+// with the suffix ".fifo" for FIFO queues.
+type Service interface {
+	// CreateQueue makes a queue. If it exists with equal attributes nothing
+	// happens; with others it fails with ErrQueueExists.
+	CreateQueue(ctx context.Context, name string, a Attributes, tags map[string]string) error
+	// DeleteQueue removes a queue and its messages.
+	DeleteQueue(ctx context.Context, name string) error
+	// ListQueues returns names in ascending order.
+	ListQueues(ctx context.Context, o ListOptions) (ListPage, error)
+	// Describe returns attributes, tags, times and counts.
+	Describe(ctx context.Context, name string) (Description, error)
+	// SetAttributes replaces the attributes whole; callers read, change, write.
+	SetAttributes(ctx context.Context, name string, a Attributes) error
+	// SetTags replaces the tags whole.
+	SetTags(ctx context.Context, name string, tags map[string]string) error
+	// Purge removes every message, also those in flight and delayed.
+	Purge(ctx context.Context, name string) error
+
+	// Send stores messages, all acknowledged by one return. The results are in
+	// the order of the arguments. On error none is acknowledged.
+	Send(ctx context.Context, name string, m []Outgoing) ([]Sent, error)
+	// Receive hands out visible messages, oldest first as far as it can, and
+	// hides them for the visibility timeout. With Wait it blocks until one is
+	// there, the wait is over (nil, nil) or ctx ends.
+	Receive(ctx context.Context, name string, o ReceiveOptions) ([]Message, error)
+	// Delete removes messages by receipt; errs[i] is nil or why receipts[i]
+	// was not. Deleting a message that is gone already succeeds, as SQS does.
+	Delete(ctx context.Context, name string, receipts []string) (errs []error, err error)
+	// ChangeVisibility sets the time left, from now, until messages are visible
+	// again; 0 makes them visible at once and wakes a waiting receiver.
+	ChangeVisibility(ctx context.Context, name string, c []VisibilityChange) (errs []error, err error)
+
+	// Close stops the driver and waits for its goroutines. Waiting receivers
+	// return ErrClosed.
+	Close() error
+}
+
+// Browser is implemented by drivers that can show messages without receiving
+// them (the embedded engine). The SQS protocol has no such action.
+type Browser interface {
+	// Browse returns up to max messages after the given id ("" from the start),
+	// oldest first, whatever their state, and counts nothing.
+	Browse(ctx context.Context, name, after string, max int) ([]Browsed, error)
+	// DeleteID removes one message by id, whatever its state; false if there is none.
+	DeleteID(ctx context.Context, name, id string) (bool, error)
+}
+
+// State of a message in a queue.
+type State string
+
+// The states a message passes through.
+const (
+	StateVisible  State = "visible"
+	StateDelayed  State = "delayed"
+	StateInFlight State = "in flight"
+)
+
+// Browsed is a message as Browse shows it.
+type Browsed struct {
+	Message
+	State     State
+	VisibleAt time.Time // when a delayed or in-flight message is next visible
+}
+
+// Attributes of a queue. The zero value of a field means what its comment
+// says; package queue fills in the defaults before a driver sees them.
+type Attributes struct {
+	Visibility     time.Duration // 0–12 h, default 30 s
+	Delay          time.Duration // 0–15 min, default 0
+	Retention      time.Duration // 60 s–14 d, default 4 d
+	ReceiveWait    time.Duration // 0–20 s, default 0
+	MaxMessageSize int           // bytes, 1024–1048576, default 1048576
+	DeadLetter     *DeadLetter   // nil: none
+	FIFO           bool          // name ends in ".fifo"; fixed at creation
+	ContentDedup   bool          // FIFO: deduplicate by SHA-256 of the body
+
+	// Stored and returned as given; the service does not act on them.
+	Extra map[string]string // Policy, KmsMasterKeyId, RedriveAllowPolicy, …
+}
+
+// DeadLetter says where a message goes when it was received more than
+// MaxReceives times.
+type DeadLetter struct {
+	Queue       string // name, same service
+	MaxReceives int    // 1–1000
+}
+
+// ListOptions bounds a listing.
+type ListOptions struct {
+	Prefix string
+	After  string // names greater than this
+	Max    int    // 1–1000
+}
+
+// ListPage is one page of names; Next is the last name when there is more, else "".
+type ListPage struct {
+	Names []string
+	Next  string
+}
+
+// Description is what is known of a queue. Counts are exact in the embedded
+// engine and approximate on SQS.
+type Description struct {
+	Name       string
+	Attributes Attributes
+	Tags       map[string]string
+	Created    time.Time
+	Modified   time.Time
+	Visible    int64
+	Delayed    int64
+	InFlight   int64
+	OldestAge  time.Duration // age of the oldest message not deleted; 0 when empty, -1 unknown
+}
+
+// Attribute is a user's attribute of a message.
+type Attribute struct {
+	DataType string // "String", "Number", "Binary", with an optional ".custom" suffix
+	String   string // for String and Number
+	Binary   []byte // for Binary
+}
+
+// Outgoing is a message to store.
+type Outgoing struct {
+	Body       string
+	Attributes map[string]Attribute // at most 10
+	System     map[string]Attribute // AWSTraceHeader
+	Delay      time.Duration        // -1: the queue's
+	GroupID    string               // FIFO: required
+	DedupID    string               // FIFO
+}
+
+// Sent acknowledges one message.
+type Sent struct {
+	ID       string // UUID
+	Sequence string // FIFO: 20 digits, increasing
+}
+
+// ReceiveOptions of one call.
+type ReceiveOptions struct {
+	Max        int           // 1–10
+	Visibility time.Duration // -1: the queue's
+	Wait       time.Duration // -1: the queue's; at most 20 s
+	AttemptID  string        // FIFO: repeat of a call whose reply was lost
+}
+
+// Message as received.
+type Message struct {
+	ID            string
+	Receipt       string // "" when browsed
+	Body          string
+	Attributes    map[string]Attribute
+	System        map[string]Attribute
+	Sent          time.Time
+	FirstReceived time.Time // zero when browsed before any receive
+	Receives      int       // this one included
+	GroupID       string
+	DedupID       string
+	Sequence      string
+	Source        string // name of the queue it was dead-lettered from, or ""
+}
+
+// VisibilityChange of one message.
+type VisibilityChange struct {
+	Receipt    string
+	Visibility time.Duration // from now, 0–12 h
+}
