@@ -1,0 +1,239 @@
+package dash
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+// What the dashboard shows comes through the interfaces of this file; package
+// app implements App, Inbox and Buckets, *queue.Service is a Queues as it is.
+//
+// Every method may be called from any number of goroutines. Pages are rendered
+// on each request and about every two seconds for each open page, so methods
+// without a context answer from memory.
+
+// ErrNotFound is what a source returns, wrapped or not, when what was asked
+// for does not exist (any more): an unknown process group or schedule, a mail
+// that was deleted. The page answers 404.
+var ErrNotFound = errors.New("not found")
+
+// App is the running application: its processes, schedule, logs and edge.
+type App interface {
+	Info() Info
+	// Groups are the processes of the manifest in its order, also those with
+	// no instance running.
+	Groups() []Group
+	// Edge is what the edge measured. Zero where no process speaks HTTP.
+	Edge() EdgeStats
+
+	// Restart begins a rolling restart of a group and returns once it is begun.
+	Restart(ctx context.Context, group string) error
+	// Scale sets the wanted number of instances and returns once it is set.
+	// An n outside the group's Min and Max is an error that says so.
+	Scale(ctx context.Context, group string, n int) error
+
+	Schedules() []Schedule
+	// RunSchedule enqueues the schedule's task now, beside its regular times,
+	// and returns the task's id.
+	RunSchedule(ctx context.Context, name string) (taskID string, err error)
+
+	// Logs returns the newest n lines of a process ("web.1"), a group ("web")
+	// or all ("" ), oldest first.
+	Logs(process string, n int) []LogLine
+	// FollowLogs returns lines as they are written, from now on. The channel is
+	// closed when ctx ends. A reader that falls behind loses lines and never
+	// holds up the processes.
+	FollowLogs(ctx context.Context) <-chan LogLine
+
+	// Clicks counts the clicks tracked on or after the day of since, at most
+	// 10,000 rows, in any order.
+	Clicks(ctx context.Context, since time.Time) ([]ClickCount, error)
+}
+
+// Info is what does not change while the application runs.
+type Info struct {
+	Name      string // of the manifest
+	Version   string // of dayfly
+	Started   time.Time
+	Dir       string    // folder of the manifest
+	Addresses []Address // in the order to be shown: site, dashboard, gateway, SMTP, caches, database
+}
+
+// Address is where one service of the application is found. It is shown, so
+// it carries no password.
+type Address struct {
+	Name string // "Site", "AWS endpoint", "SMTP", "Cache default"
+	URL  string // http and https addresses become links
+	Note string // e.g. "port 8080 was taken"; may be empty
+}
+
+// State of a process.
+type State string
+
+// The states a process passes through.
+const (
+	Starting   State = "starting"
+	Running    State = "running"
+	Draining   State = "draining"
+	BackingOff State = "backing off"
+	Stopped    State = "stopped"
+	Failed     State = "failed"
+)
+
+// Group is one [process.NAME] of the manifest.
+type Group struct {
+	Name      string
+	Command   string
+	HTTP      bool
+	Want      int // instances wanted now
+	Min, Max  int // bounds of Scale; Max 0: the group cannot be scaled
+	Processes []Process
+}
+
+// Process is one instance.
+type Process struct {
+	Name        string // "web.1"
+	Group       string // "web"
+	State       State
+	PID         int       // 0: not running
+	Port        int       // 0: does not listen
+	Started     time.Time // of the present run; zero: never
+	Restarts    int       // since dayfly started, those asked for not counted
+	CPU         float64   // cores used lately: 0.5 is half a core; -1: unknown
+	Memory      int64     // resident bytes; -1: unknown
+	LastExit    string    // why the run before ended, in words; "" if it never did
+	Healthy     bool      // by the health check; true where there is none and it runs
+	Outstanding int       // requests it is answering now
+	Requests    int64     // answered since it started
+	Errors      int64     // of these, 5xx and broken connections
+}
+
+// EdgeStats are requests seen by the edge.
+type EdgeStats struct {
+	Requests  int64         // since start
+	Errors    int64         // of these, 5xx
+	Rate      float64       // requests a second, over the last minute
+	ErrorRate float64       // share of 5xx in the last minute, 0–1
+	P50       time.Duration // over the last minute; 0: no requests
+	P95       time.Duration
+	P99       time.Duration
+	History   []EdgeSample // oldest first, evenly spaced, at most 360 are shown
+}
+
+// EdgeSample is one step of the edge's history.
+type EdgeSample struct {
+	Time     time.Time // its end
+	Requests float64   // a second
+	Errors   float64   // a second
+	P50      time.Duration
+	P95      time.Duration
+	P99      time.Duration
+}
+
+// Schedule is one [schedule.NAME] of the manifest.
+type Schedule struct {
+	Name       string
+	Spec       string // as written: "30 4 * * *", "every 45m"
+	Timezone   string // IANA name, "" is UTC
+	Task       string
+	Queue      string
+	Next       time.Time // zero: never
+	Last       time.Time // zero: not yet
+	LastResult string    // in words: "enqueued as 7d9…", or the error; "" not yet
+	LastFailed bool
+}
+
+// LogLine is one line a process wrote.
+type LogLine struct {
+	Time    time.Time
+	Process string // "web.1"; "dayfly" for dayfly's own
+	Stream  string // "out", "err" or "dayfly"
+	Text    string // without the line end; colour codes are removed when shown
+}
+
+// ClickCount is how often a link was clicked on one day.
+type ClickCount struct {
+	Campaign string // NAME of [edge.click.NAME]
+	Link     string // path on this site
+	Day      string // "2006-01-02" in UTC
+	Count    int64
+}
+
+// Queues is what the dashboard needs of a *queue.Service.
+type Queues interface {
+	ListQueues(ctx context.Context, o driver.ListOptions) (driver.ListPage, error)
+	Describe(ctx context.Context, name string) (driver.Description, error)
+	Purge(ctx context.Context, name string) error
+	Send(ctx context.Context, name string, m []driver.Outgoing) ([]driver.Sent, error)
+}
+
+// Browser shows messages without receiving them; the embedded engine is one.
+type Browser = driver.Browser
+
+// Inbox keeps the mails the application sent. Ids are opaque and need no
+// escaping in a path segment.
+type Inbox interface {
+	// List returns up to max mails, newest first, that are older than the mail
+	// with id before ("" from the newest).
+	List(ctx context.Context, before string, max int) ([]MailSummary, error)
+	// Get parses one mail. Parts that cannot be parsed are left out and named in Problem.
+	Get(ctx context.Context, id string) (Mail, error)
+	// Raw opens the mail as it came. The caller closes it.
+	Raw(ctx context.Context, id string) (io.ReadCloser, error)
+	Delete(ctx context.Context, id string) error
+	// Clear deletes every mail.
+	Clear(ctx context.Context) error
+}
+
+// MailSummary is one line of the inbox.
+type MailSummary struct {
+	ID       string
+	From     string
+	To       []string // envelope recipients
+	Subject  string   // decoded
+	Received time.Time
+	Size     int64 // bytes of the source
+}
+
+// Mail is one mail, parsed.
+type Mail struct {
+	MailSummary
+	Headers     []Header // in their order, decoded
+	Text        string   // "" without a text part
+	HTML        string   // "" without an HTML part; shown sandboxed
+	Attachments []Attachment
+	Problem     string // what was wrong with the source; "" nothing
+}
+
+// Header is one header field.
+type Header struct{ Name, Value string }
+
+// Attachment is a part beside the text.
+type Attachment struct {
+	Name        string
+	ContentType string
+	ContentID   string // without <>, for cid: addresses in HTML; may be empty
+	Data        []byte
+}
+
+// Buckets opens the application's buckets.
+type Buckets interface {
+	// Buckets returns what buckets there are, by name, ascending.
+	Buckets(ctx context.Context) ([]Bucket, error)
+	// Bucket returns a bucket that the dashboard does not close, ErrNotFound
+	// for a name that is none.
+	Bucket(ctx context.Context, name string) (*blob.Bucket, error)
+}
+
+// Bucket is one bucket of the object store.
+type Bucket struct {
+	Name   string
+	Public bool
+	URL    string // where browsers load a public bucket's objects; may be empty
+}
