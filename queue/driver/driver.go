@@ -46,6 +46,11 @@ var (
 	ErrOverLimit = errors.New("too many messages in flight")
 	// ErrPurgeInProgress: the queue was purged less than 60 s ago.
 	ErrPurgeInProgress = errors.New("queue was purged in the last 60 seconds")
+	// ErrTooLarge: a message is larger than the queue's MaxMessageSize.
+	ErrTooLarge = errors.New("message is larger than the queue takes")
+	// ErrUnsupported: the driver does not have this feature (FIFO queues in the
+	// embedded engine, browsing over SQS).
+	ErrUnsupported = errors.New("not supported")
 	// ErrFull: the disk had no room; nothing of the operation was acknowledged.
 	ErrFull = errors.New("no room on disk")
 	// ErrClosed: the service was closed, or refuses writes after a failed sync.
@@ -117,10 +122,10 @@ type Browsed struct {
 	VisibleAt time.Time // when a delayed or in-flight message is next visible
 }
 
-// Attributes of a queue. The zero value of a field means what its comment
-// says; package queue fills in the defaults before a driver sees them.
+// Attributes of a queue. Package queue fills in the defaults before a driver
+// sees them, so that in a driver every value is meant as it stands.
 type Attributes struct {
-	Visibility     time.Duration // 0–12 h, default 30 s
+	Visibility     time.Duration // 0–12 h, default 30 s (queue.CreateQueue: negative for 0)
 	Delay          time.Duration // 0–15 min, default 0
 	Retention      time.Duration // 60 s–14 d, default 4 d
 	ReceiveWait    time.Duration // 0–20 s, default 0
