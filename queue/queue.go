@@ -251,6 +251,10 @@ type Queue struct {
 // Name of the queue.
 func (q *Queue) Name() string { return q.name }
 
+// Service the queue is of, through which its siblings are reached, such as its
+// dead-letter queue.
+func (q *Queue) Service() *Service { return q.s }
+
 // Send is Service.Send for this queue.
 func (q *Queue) Send(ctx context.Context, m ...Outgoing) ([]Sent, error) {
 	return q.s.Send(ctx, q.name, m)
