@@ -1,0 +1,58 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// proveTTL bounds how long what a proof wrote can stay when its delete fails.
+const proveTTL = time.Minute
+
+// Prove writes values under fresh random keys, reads them back, compares value
+// and flags, deletes them and looks that they are gone. It returns nil only if
+// the cache works. An application calls it at start: a client whose every write
+// fails unnoticed looks like a cache that never hits, and is measured as a fast
+// one.
+func (c *Cache) Prove(ctx context.Context) error {
+	for _, size := range []int{1, min(4096, c.maxValue)} {
+		if err := c.proveOne(ctx, size); err != nil {
+			return fmt.Errorf("cache does not work: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *Cache) proveOne(ctx context.Context, size int) error {
+	key := "dayfly-prove-" + rand.Text()
+	value := make([]byte, size)
+	rand.Read(value) // never fails
+	if size > 2 {
+		copy(value, "\r\n") // what ends a line must not end a value
+	}
+	const flags = 0xdaf1
+	if err := c.Set(ctx, &Item{Key: key, Value: value, Flags: flags, TTL: proveTTL}); err != nil {
+		return err
+	}
+	got, err := c.Get(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("a value of %d bytes was acknowledged and is not there: %w", size, err)
+	case err != nil:
+		return err
+	case !bytes.Equal(got.Value, value):
+		return fmt.Errorf("a value of %d bytes came back changed (%d bytes)", size, len(got.Value))
+	case got.Flags != flags:
+		return fmt.Errorf("flags %#x came back as %#x", flags, got.Flags)
+	}
+	if err := c.Delete(ctx, key); err != nil {
+		return err
+	}
+	if _, err := c.Get(ctx, key); !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("a deleted value is still there (%v)", err)
+	}
+	return nil
+}
