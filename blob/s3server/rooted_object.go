@@ -1,0 +1,140 @@
+package s3server
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+func (r *rooted) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	if err := keyOf(in.Key); err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	in.Bucket = r.at(in.Bucket)
+	out, err := r.posix.PutObjectWithPostFunc(ctx, in, (*os.File).Sync)
+	if err != nil {
+		return out, named(err)
+	}
+	return out, syncObject(*in.Bucket, *in.Key)
+}
+
+func (r *rooted) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	if keyOf(in.Key) != nil {
+		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.GetObject(ctx, &c)
+	return out, named(err)
+}
+
+func (r *rooted) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	if keyOf(in.Key) != nil {
+		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.HeadObject(ctx, &c)
+	return out, named(err)
+}
+
+func (r *rooted) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
+	if keyOf(in.Key) != nil {
+		return s3response.GetObjectAttributesResponse{}, s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.GetObjectAttributes(ctx, &c)
+	return out, named(err)
+}
+
+// DeleteObject of a key that cannot exist succeeds, as of any key that does not.
+func (r *rooted) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
+	if keyOf(in.Key) != nil {
+		return &s3.DeleteObjectOutput{}, nil
+	}
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.DeleteObject(ctx, &c)
+	if err != nil {
+		return out, named(err)
+	}
+	return out, syncFolders(*c.Bucket, *c.Key)
+}
+
+func (r *rooted) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	// The engine would follow a key out of its bucket.
+	kept, refused := *in.Delete, s3response.DeleteResult{}
+	kept.Objects = nil
+	for _, o := range in.Delete.Objects {
+		if err := keyOf(o.Key); err != nil {
+			refused.Error = append(refused.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, err))
+			continue
+		}
+		kept.Objects = append(kept.Objects, o)
+	}
+	c.Delete = &kept
+	out, err := r.posix.DeleteObjects(ctx, &c)
+	if err != nil {
+		return out, named(err)
+	}
+	out.Error = append(out.Error, refused.Error...)
+	synced := map[string]bool{}
+	for _, o := range kept.Objects {
+		folder := filepath.Dir(strings.TrimSuffix(*o.Key, "/"))
+		if synced[folder] {
+			continue
+		}
+		synced[folder] = true
+		if err := syncFolders(*c.Bucket, *o.Key); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (r *rooted) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.ListObjects(ctx, &c)
+	out.Name = in.Bucket
+	return out, named(err)
+}
+
+func (r *rooted) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
+	c := *in
+	c.Bucket = r.at(in.Bucket)
+	out, err := r.posix.ListObjectsV2(ctx, &c)
+	out.Name = in.Bucket
+	return out, named(err)
+}
+
+func (r *rooted) GetObjectTagging(ctx context.Context, bucket, key, version string) (map[string]string, error) {
+	if keyProblem(key) != nil {
+		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	out, err := r.posix.GetObjectTagging(ctx, r.path(bucket), key, version)
+	return out, named(err)
+}
+
+func (r *rooted) PutObjectTagging(ctx context.Context, bucket, key, version string, tags map[string]string) error {
+	if keyProblem(key) != nil {
+		return s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	path := r.path(bucket)
+	if err := r.posix.PutObjectTagging(ctx, path, key, version, tags); err != nil {
+		return named(err)
+	}
+	return syncPath(filepath.Join(path, key))
+}
+
+func (r *rooted) DeleteObjectTagging(ctx context.Context, bucket, key, version string) error {
+	return r.PutObjectTagging(ctx, bucket, key, version, nil)
+}
