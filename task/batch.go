@@ -1,0 +1,70 @@
+package task
+
+import (
+	"slices"
+	"sync"
+)
+
+// batcher gathers items into calls of at most ten. It never waits for
+// company: a lone item is called for at once, and what arrives while all lanes
+// are under way makes the next batches. So a single task is not delayed and a
+// busy worker needs a tenth of the requests.
+type batcher[T any] struct {
+	call  func([]T)
+	lanes int
+	limit int // items waiting, beyond which add blocks
+
+	mu      sync.Mutex
+	changed sync.Cond
+	waiting []T
+	active  int
+}
+
+// settleLanes is how many calls of one kind a worker has under way.
+const settleLanes = 4
+
+func newBatcher[T any](call func([]T), lanes, limit int) *batcher[T] {
+	b := &batcher[T]{call: call, lanes: lanes, limit: limit}
+	b.changed.L = &b.mu
+	return b
+}
+
+// add queues one item, after waiting while too many are.
+func (b *batcher[T]) add(item T) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.waiting) >= b.limit {
+		b.changed.Wait()
+	}
+	b.waiting = append(b.waiting, item)
+	if b.active < b.lanes {
+		b.active++
+		go b.lane() // ends when nothing waits; wait waits for it
+	}
+}
+
+func (b *batcher[T]) lane() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.waiting) > 0 {
+		n := min(batchSize, len(b.waiting))
+		batch := slices.Clone(b.waiting[:n])
+		clear(b.waiting[:n])
+		b.waiting = b.waiting[n:]
+		b.changed.Broadcast()
+		b.mu.Unlock()
+		b.call(batch)
+		b.mu.Lock()
+	}
+	b.active--
+	b.changed.Broadcast()
+}
+
+// wait blocks until everything added has been called for.
+func (b *batcher[T]) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.active > 0 {
+		b.changed.Wait()
+	}
+}

@@ -1,0 +1,248 @@
+package task
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of a message. Its page is doc/formats/task-message.md.
+const (
+	// MaxMessage is the largest message in bytes, that of SQS.
+	MaxMessage = 1 << 20
+	// MaxID is the longest id of a task in bytes.
+	MaxID = 256
+
+	maxSource      = 1024
+	maxTraceparent = 256
+	maxMembers     = 64 // attributes and extensions of one event
+	maxExtension   = 64 // bytes in the name of one
+)
+
+// Event is a task's message: a CloudEvents 1.0 event in the JSON format.
+type Event struct {
+	ID     string    // identifies the task, also in its duplicates
+	Source string    // who enqueued it, a URI reference
+	Type   string    // name of the task
+	Time   time.Time // when it was enqueued; zero if not said
+	// NotBefore is when the task may run at the earliest, for delays longer
+	// than the queue's 15 minutes; zero: at once.
+	NotBefore   time.Time
+	Traceparent string          // W3C trace context, or ""
+	Data        json.RawMessage // arguments; nil if there are none
+}
+
+// FormatError is a message that is not a task's; the worker dead-letters it
+// at once, as it will never become one.
+type FormatError struct{ Reason string }
+
+func (e *FormatError) Error() string { return "task: not a task message: " + e.Reason }
+
+// wireEvent is the order in which an event is written.
+type wireEvent struct {
+	SpecVersion     string          `json:"specversion"`
+	ID              string          `json:"id"`
+	Source          string          `json:"source"`
+	Type            string          `json:"type"`
+	Time            string          `json:"time,omitempty"`
+	NotBefore       string          `json:"notbefore,omitempty"`
+	Traceparent     string          `json:"traceparent,omitempty"`
+	DataContentType string          `json:"datacontenttype,omitempty"`
+	Data            json.RawMessage `json:"data,omitempty"`
+}
+
+// Encode writes the event as the body of a message, after checking it as
+// Decode would.
+func (e *Event) Encode() (string, error) {
+	if err := e.check(); err != nil {
+		return "", err
+	}
+	w := wireEvent{
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: e.Type,
+		Time: stamp(e.Time), NotBefore: stamp(e.NotBefore), Traceparent: e.Traceparent,
+		Data: e.Data,
+	}
+	if e.Data != nil {
+		w.DataContentType = "application/json"
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(w); err != nil {
+		return "", fmt.Errorf("task %s: data: %w", e.Type, err)
+	}
+	body := strings.TrimSuffix(b.String(), "\n")
+	if !utf8.ValidString(body) {
+		return "", fmt.Errorf("task %s: data is not UTF-8", e.Type)
+	}
+	// SQS takes the characters of XML 1.0, JSON two more.
+	body = strings.ReplaceAll(body, "\ufffe", `\ufffe`)
+	body = strings.ReplaceAll(body, "\uffff", `\uffff`)
+	if len(body) > MaxMessage {
+		return "", fmt.Errorf("task %s: the message has %d bytes, more than %d", e.Type, len(body), MaxMessage)
+	}
+	return body, nil
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func (e *Event) check() error {
+	for _, f := range []struct {
+		name, value string
+		max         int
+		optional    bool
+	}{
+		{"id", e.ID, MaxID, false},
+		{"source", e.Source, maxSource, false},
+		{"type", e.Type, MaxName, false},
+		{"traceparent", e.Traceparent, maxTraceparent, true},
+	} {
+		if f.value == "" && !f.optional {
+			return &FormatError{f.name + " is missing or empty"}
+		}
+		if len(f.value) > f.max {
+			return &FormatError{fmt.Sprintf("%s has %d bytes, more than %d", f.name, len(f.value), f.max)}
+		}
+		if strings.ContainsFunc(f.value, func(r rune) bool { return r < 0x20 || r == 0x7f || r == utf8.RuneError }) {
+			return &FormatError{f.name + " has a control character"}
+		}
+	}
+	return nil
+}
+
+// Decode reads the body of a message. It is strict: names of attributes are
+// matched exactly, none may come twice, and what it does not support is an
+// error (a *FormatError). Extensions it does not know are ignored, as
+// CloudEvents asks.
+func Decode(body string) (*Event, error) {
+	if len(body) > MaxMessage {
+		return nil, &FormatError{fmt.Sprintf("it has %d bytes, more than %d", len(body), MaxMessage)}
+	}
+	members, err := readMembers(body)
+	if err != nil {
+		return nil, err
+	}
+	if v, err := members.text("specversion"); err != nil {
+		return nil, err
+	} else if v != "1.0" {
+		return nil, &FormatError{fmt.Sprintf("specversion is %.20q, not 1.0", v)}
+	}
+	if _, ok := members["data_base64"]; ok {
+		return nil, &FormatError{"data_base64 is not supported, a task's data is JSON"}
+	}
+	e := &Event{Data: members["data"]}
+	for name, into := range map[string]*string{
+		"id": &e.ID, "source": &e.Source, "type": &e.Type, "traceparent": &e.Traceparent,
+	} {
+		if *into, err = members.text(name); err != nil {
+			return nil, err
+		}
+	}
+	for name, into := range map[string]*time.Time{"time": &e.Time, "notbefore": &e.NotBefore} {
+		if *into, err = members.instant(name); err != nil {
+			return nil, err
+		}
+	}
+	if err := members.contentType(); err != nil {
+		return nil, err
+	}
+	return e, e.check()
+}
+
+// members of a JSON object by exact name. encoding/json into a struct would
+// also take "TYPE" for "type", and the last of two.
+type members map[string]json.RawMessage
+
+func readMembers(body string) (members, error) {
+	dec := json.NewDecoder(strings.NewReader(body))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, &FormatError{"it is not a JSON object"}
+	}
+	m := make(members, 8)
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, syntax(err)
+		}
+		name, _ := t.(string) // the decoder has checked that it is one
+		if _, twice := m[name]; twice {
+			return nil, &FormatError{fmt.Sprintf("%.40q comes twice", name)}
+		}
+		if len(m) == maxMembers || len(name) > maxExtension {
+			return nil, &FormatError{"it has more or longer attributes than any task has"}
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, syntax(err)
+		}
+		m[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, syntax(err)
+	}
+	if rest := body[dec.InputOffset():]; strings.Trim(rest, " \t\r\n") != "" {
+		return nil, &FormatError{"something follows the JSON object"}
+	}
+	return m, nil
+}
+
+func syntax(err error) error {
+	var s *json.SyntaxError
+	if errors.As(err, &s) {
+		return &FormatError{fmt.Sprintf("JSON: %v", s)}
+	}
+	return &FormatError{"JSON ends early"}
+}
+
+// text returns a string attribute; "" if it is not there or null.
+func (m members) text(name string) (string, error) {
+	raw, ok := m[name]
+	if !ok {
+		return "", nil
+	}
+	var s *string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", &FormatError{name + " is not a string"}
+	}
+	if s == nil {
+		return "", nil
+	}
+	return *s, nil
+}
+
+// instant returns a timestamp attribute; zero if it is not there or null.
+func (m members) instant(name string) (time.Time, error) {
+	s, err := m.text(name)
+	if err != nil || s == "" {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, &FormatError{fmt.Sprintf("%s %.40q is not an RFC 3339 time", name, s)}
+	}
+	return t.UTC(), nil
+}
+
+// contentType checks that data is JSON: application/json, text/json or
+// anything +json, with whatever parameters.
+func (m members) contentType() error {
+	s, err := m.text("datacontenttype")
+	if err != nil || s == "" {
+		return err
+	}
+	kind, _, _ := strings.Cut(s, ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	if kind == "application/json" || kind == "text/json" || strings.HasSuffix(kind, "+json") {
+		return nil
+	}
+	return &FormatError{fmt.Sprintf("datacontenttype %.40q is not JSON", s)}
+}

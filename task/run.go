@@ -1,0 +1,114 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// begin starts the run of a message, or gives it back if the worker is
+// stopping. It holds the slot of the message, which conclude frees.
+func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
+	d := &delivery{msg: m, run: Run{ID: m.ID, Attempt: m.Receives, Queue: s.q.Name()}}
+	event, err := Decode(m.Body)
+	if err == nil {
+		d.event = event
+		d.run.Task, d.run.ID, d.run.Source = event.Type, event.ID, event.Source
+		d.run.Enqueued, d.run.Traceparent = event.Time, event.Traceparent
+	}
+	s.leases.hold(d, s.o.Visibility)
+	s.active.Add(1)
+	go func() { // ends with the run; active counts it until it is concluded
+		switch {
+		case receiving.Err() != nil:
+			s.setAside(d, func() Outcome { return s.giveBack(d) })
+		case err != nil:
+			s.conclude(d, Permanent(err))
+		default:
+			s.deliver(handling, d)
+		}
+	}()
+}
+
+// deliver runs the task of a message, and decides when it cannot be run.
+func (s *shift) deliver(ctx context.Context, d *delivery) {
+	event := d.event
+	if wait := time.Until(event.NotBefore); wait > 0 {
+		s.setAside(d, func() Outcome { return s.postpone(d, wait) })
+		return
+	}
+	if limit := s.attempts(event.Type); d.msg.Receives > limit {
+		s.conclude(d, Permanent(fmt.Errorf(
+			"task: delivered %d times, more than its %d attempts; the runs before ended without a result, as when a worker dies",
+			d.msg.Receives, limit)))
+		return
+	}
+	t, ok := s.tasks[event.Type]
+	if !ok {
+		s.conclude(d, &UnknownTaskError{event.Type})
+		return
+	}
+	s.execute(ctx, d, t, event)
+}
+
+// execute runs the task within its timeout and its lease.
+func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *Event) {
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, runKey{}, d.run))
+	var abandon *time.Timer
+	if t.timeout > 0 {
+		limited, stop := context.WithTimeoutCause(ctx, t.timeout, ErrTimeout)
+		defer stop()
+		ctx = limited
+		abandon = time.AfterFunc(t.timeout+s.o.Grace, func() {
+			if s.conclude(d, errAbandoned) {
+				s.log.Error("task ignored its timeout and is abandoned", "task", d.run.Task, "id", d.run.ID, "timeout", t.timeout)
+			}
+		})
+	}
+	returned := false
+	defer func() {
+		if !returned { // by runtime.Goexit, as t.FailNow does
+			s.conclude(d, errExited)
+		}
+	}()
+	err := ErrLeaseLost
+	if s.leases.start(d, ctx, cancel, abandon) {
+		err = protect(ctx, t, event)
+	}
+	returned = true
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
+		err = fmt.Errorf("%w after %v: %w", ErrTimeout, t.timeout, err)
+	}
+	if !s.conclude(d, err) {
+		s.log.Warn("abandoned task returned", "task", d.run.Task, "id", d.run.ID, "error", err)
+	}
+}
+
+// errExited is the failure of a run that called runtime.Goexit.
+var errExited = errors.New("task: the goroutine exited instead of returning")
+
+// protect runs the task and turns a panic into an error.
+func protect(ctx context.Context, t definition, event *Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: stack()}
+		}
+	}()
+	return t.run(ctx, event.Data)
+}
+
+const maxStack = 8 << 10
+
+// stack of the goroutine that panicked, from the panic on, at most 8 KiB.
+func stack() []byte {
+	s := debug.Stack()
+	if i := bytes.LastIndex(s, []byte("panic(")); i > 0 {
+		s = s[i:]
+	}
+	return s[:min(len(s), maxStack)]
+}

@@ -1,0 +1,264 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// Worker runs the tasks of one queue.
+type Worker struct {
+	q       *queue.Queue
+	o       WorkerOptions
+	tasks   map[string]definition
+	running atomic.Bool
+}
+
+type definition struct {
+	Definition
+	settings
+}
+
+// NewWorker checks the options and returns a worker for q. It does not touch
+// the queue before Run.
+func NewWorker(q *queue.Queue, options WorkerOptions) (*Worker, error) {
+	o, err := options.normalise()
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{q: q, o: o, tasks: make(map[string]definition, len(o.Tasks))}
+	for _, t := range o.Tasks {
+		s, err := t.settings()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := w.tasks[t.Name()]; twice {
+			return nil, fmt.Errorf("task: two tasks are named %s", t.Name())
+		}
+		w.tasks[t.Name()] = definition{t, s}
+	}
+	return w, nil
+}
+
+// Run works until ctx ends and then drains: it stops receiving, gives back
+// what it received and did not start, lets running tasks finish within
+// DrainTimeout, then ends their contexts and gives them back. It returns nil
+// after a drain that left no task behind; a task that ignored its context is
+// an error. It returns early if the queue does not exist, is closed, or has no
+// dead-letter queue, after draining as well. One Run at a time.
+//
+// Values of ctx are seen by tasks; its end is not, until the drain is over.
+func (w *Worker) Run(ctx context.Context) error {
+	if !w.running.CompareAndSwap(false, true) {
+		return errors.New("task: the worker runs already")
+	}
+	defer w.running.Store(false)
+	d, err := w.q.Describe(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("task: worker of %s: %w", w.q.Name(), err)
+	}
+	o, err := w.o.bind(d, w.q.Service())
+	if err != nil {
+		return err
+	}
+	if _, err := o.DeadLetter.Describe(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("task: dead-letter queue %s of %s: %w", o.DeadLetter.Name(), w.q.Name(), err)
+	}
+	s := newShift(w, o, d.Attributes.DeadLetter)
+	return s.work(ctx)
+}
+
+// shift is one Run of a worker.
+type shift struct {
+	*Worker
+	o       WorkerOptions // bound to the queue
+	redrive int           // deliveries after which the queue itself dead-letters; 0: never
+	log     *slog.Logger
+
+	slots   chan struct{}  // a token for each task that runs or may be received
+	active  sync.WaitGroup // deliveries not yet concluded
+	leases  leases
+	deletes *batcher[*delivery]
+	returns *batcher[*delivery]
+}
+
+func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
+	s := &shift{Worker: w, o: o, slots: make(chan struct{}, o.Concurrency)}
+	s.log = o.Log.With("queue", w.q.Name())
+	if redrive != nil {
+		s.redrive = redrive.MaxReceives
+	}
+	s.leases.init()
+	// Handlers do not wait for the acknowledgement of their success, so
+	// what is not yet acknowledged is bounded here.
+	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
+	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
+	for _, t := range w.tasks {
+		if s.redrive > 0 && t.attempts > s.redrive {
+			s.log.Warn("task has more attempts than the queue delivers; the queue's limit holds",
+				"task", t.Name(), "attempts", t.attempts, "limit", s.redrive)
+		}
+	}
+	return s
+}
+
+// attempts of a task: its own, else the worker's, at most the queue's.
+func (s *shift) attempts(name string) int {
+	n := s.o.MaxAttempts
+	if t, ok := s.tasks[name]; ok && t.attempts > 0 {
+		n = t.attempts
+	}
+	if s.redrive > 0 {
+		n = min(n, s.redrive)
+	}
+	return n
+}
+
+func (s *shift) work(ctx context.Context) error {
+	receiving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// Handlers outlive ctx until the drain is over.
+	handling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	beating := make(chan struct{})
+	stopBeating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		s.heartbeat(stopBeating)
+	}()
+
+	var receivers sync.WaitGroup
+	for range (s.o.Concurrency + receiveMax - 1) / receiveMax {
+		receivers.Go(func() {
+			if err := s.receive(receiving, handling); err != nil {
+				stop(err)
+			}
+		})
+	}
+	receivers.Wait()
+	abandoned := s.drain(cancel)
+	s.deletes.wait()
+	s.returns.wait()
+	close(stopBeating)
+	<-beating
+
+	if ctx.Err() == nil {
+		return fmt.Errorf("task: worker of %s: %w", s.q.Name(), context.Cause(receiving))
+	}
+	if abandoned > 0 {
+		return fmt.Errorf("task: worker of %s: %d tasks ignored the end of their context; they are given back but still run here",
+			s.q.Name(), abandoned)
+	}
+	return nil
+}
+
+// drain waits for what runs, ends it, and abandons what does not end. It
+// returns how many were abandoned.
+func (s *shift) drain(cancel context.CancelCauseFunc) int {
+	done := make(chan struct{})
+	go func() { // ends: below, everything active is concluded
+		s.active.Wait()
+		close(done)
+	}()
+	if waitFor(done, s.o.DrainTimeout) {
+		return 0
+	}
+	cancel(ErrDraining)
+	if waitFor(done, s.o.Grace) {
+		return 0
+	}
+	n := 0
+	for _, d := range s.leases.unsettled() {
+		if s.conclude(d, errAbandoned) {
+			n++
+			s.log.Error("task ignored the end of its context and is abandoned", "task", d.run.Task, "id", d.run.ID)
+		}
+	}
+	<-done
+	return n
+}
+
+func waitFor(done <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// receive takes messages for free slots until receiving ends. It returns an
+// error when the queue will not answer again.
+func (s *shift) receive(receiving, handling context.Context) error {
+	failures := 0
+	for {
+		n := s.acquire(receiving)
+		if n == 0 {
+			return nil
+		}
+		got, err := s.q.Receive(receiving, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
+		s.release(n - len(got))
+		for _, m := range got {
+			s.begin(m, receiving, handling)
+		}
+		switch {
+		case err == nil:
+			failures = 0
+			continue
+		case receiving.Err() != nil:
+			return nil
+		case errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrQueueNotFound):
+			return err
+		}
+		failures++
+		pause := min(5*time.Second, 50*time.Millisecond<<min(failures, 10))
+		pause = pause/2 + rand.N(pause/2)
+		s.log.Warn("cannot receive", "error", err, "failures", failures, "pause", pause)
+		if waitFor(receiving.Done(), pause) {
+			return nil
+		}
+	}
+}
+
+// acquire waits for one free slot and takes up to ten; 0 when ctx ended.
+func (s *shift) acquire(ctx context.Context) int {
+	if ctx.Err() != nil {
+		return 0
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n := 1; ; n++ {
+		if n == receiveMax {
+			return n
+		}
+		select {
+		case s.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+func (s *shift) release(n int) {
+	for range n {
+		<-s.slots
+	}
+}
