@@ -58,19 +58,19 @@ type App interface {
 
 // Info is what does not change while the application runs.
 type Info struct {
-	Name      string // of the manifest
-	Version   string // of dayfly
-	Started   time.Time
-	Dir       string    // folder of the manifest
-	Addresses []Address // in the order to be shown: site, dashboard, gateway, SMTP, caches, database
+	Name      string    `json:"name"`    // of the manifest
+	Version   string    `json:"version"` // of dayfly
+	Started   time.Time `json:"started"`
+	Dir       string    `json:"dir"`       // folder of the manifest
+	Addresses []Address `json:"addresses"` // in the order to be shown: site, dashboard, gateway, SMTP, caches, database
 }
 
 // Address is where one service of the application is found. It is shown, so
 // it carries no password.
 type Address struct {
-	Name string // "Site", "AWS endpoint", "SMTP", "Cache default"
-	URL  string // http and https addresses become links
-	Note string // e.g. "port 8080 was taken"; may be empty
+	Name string `json:"name"` // "Site", "AWS endpoint", "SMTP", "Cache default"
+	URL  string `json:"url"`  // http and https addresses become links
+	Note string `json:"note"` // e.g. "port 8080 was taken"; may be empty
 }
 
 // State of a process.
@@ -88,81 +88,82 @@ const (
 
 // Group is one [process.NAME] of the manifest.
 type Group struct {
-	Name      string
-	Command   string
-	HTTP      bool
-	Want      int // instances wanted now
-	Min, Max  int // bounds of Scale; Max 0: the group cannot be scaled
-	Processes []Process
+	Name      string    `json:"name"`
+	Command   string    `json:"command"`
+	HTTP      bool      `json:"http"`
+	Want      int       `json:"want"` // instances wanted now
+	Min       int       `json:"min"`  // fewest that Scale takes
+	Max       int       `json:"max"`  // most that Scale takes; 0: the group cannot be scaled
+	Processes []Process `json:"processes"`
 }
 
 // Process is one instance.
 type Process struct {
-	Name        string // "web.1"
-	Group       string // "web"
-	State       State
-	PID         int       // 0: not running
-	Port        int       // 0: does not listen
-	Started     time.Time // of the present run; zero: never
-	Restarts    int       // since dayfly started, those asked for not counted
-	CPU         float64   // cores used lately: 0.5 is half a core; -1: unknown
-	Memory      int64     // resident bytes; -1: unknown
-	LastExit    string    // why the run before ended, in words; "" if it never did
-	Healthy     bool      // by the health check; true where there is none and it runs
-	Outstanding int       // requests it is answering now
-	Requests    int64     // answered since it started
-	Errors      int64     // of these, 5xx and broken connections
+	Name        string    `json:"name"`  // "web.1"
+	Group       string    `json:"group"` // "web"
+	State       State     `json:"state"`
+	PID         int       `json:"pid"`         // 0: not running
+	Port        int       `json:"port"`        // 0: does not listen
+	Started     time.Time `json:"started"`     // of the present run; zero: never
+	Restarts    int       `json:"restarts"`    // since dayfly started, those asked for not counted
+	CPU         float64   `json:"cpu"`         // cores used lately: 0.5 is half a core; -1: unknown
+	Memory      int64     `json:"memory"`      // resident bytes; -1: unknown
+	LastExit    string    `json:"last_exit"`   // why the run before ended, in words; "" if it never did
+	Healthy     bool      `json:"healthy"`     // by the health check; true where there is none and it runs
+	Outstanding int       `json:"outstanding"` // requests it is answering now
+	Requests    int64     `json:"requests"`    // answered since it started
+	Errors      int64     `json:"errors"`      // of these, 5xx and broken connections
 }
 
 // EdgeStats are requests seen by the edge.
 type EdgeStats struct {
-	Requests  int64         // since start
-	Errors    int64         // of these, 5xx
-	Rate      float64       // requests a second, over the last minute
-	ErrorRate float64       // share of 5xx in the last minute, 0–1
-	P50       time.Duration // over the last minute; 0: no requests
-	P95       time.Duration
-	P99       time.Duration
-	History   []EdgeSample // oldest first, evenly spaced, at most 360 are shown
+	Requests  int64         `json:"requests"`   // since start
+	Errors    int64         `json:"errors"`     // of these, 5xx
+	Rate      float64       `json:"rate"`       // requests a second, over the last minute
+	ErrorRate float64       `json:"error_rate"` // share of 5xx in the last minute, 0–1
+	P50       time.Duration `json:"p50_ns"`     // over the last minute; 0: no requests
+	P95       time.Duration `json:"p95_ns"`
+	P99       time.Duration `json:"p99_ns"`
+	History   []EdgeSample  `json:"history"` // oldest first, evenly spaced, at most 360 are shown
 }
 
 // EdgeSample is one step of the edge's history.
 type EdgeSample struct {
-	Time     time.Time // its end
-	Requests float64   // a second
-	Errors   float64   // a second
-	P50      time.Duration
-	P95      time.Duration
-	P99      time.Duration
+	Time     time.Time     `json:"time"`     // its end
+	Requests float64       `json:"requests"` // a second
+	Errors   float64       `json:"errors"`   // a second
+	P50      time.Duration `json:"p50_ns"`
+	P95      time.Duration `json:"p95_ns"`
+	P99      time.Duration `json:"p99_ns"`
 }
 
 // Schedule is one [schedule.NAME] of the manifest.
 type Schedule struct {
-	Name       string
-	Spec       string // as written: "30 4 * * *", "every 45m"
-	Timezone   string // IANA name, "" is UTC
-	Task       string
-	Queue      string
-	Next       time.Time // zero: never
-	Last       time.Time // zero: not yet
-	LastResult string    // in words: "enqueued as 7d9…", or the error; "" not yet
-	LastFailed bool
+	Name       string    `json:"name"`
+	Spec       string    `json:"spec"`     // as written: "30 4 * * *", "every 45m"
+	Timezone   string    `json:"timezone"` // IANA name, "" is UTC
+	Task       string    `json:"task"`
+	Queue      string    `json:"queue"`
+	Next       time.Time `json:"next"`        // zero: never
+	Last       time.Time `json:"last"`        // zero: not yet
+	LastResult string    `json:"last_result"` // in words: "enqueued as 7d9…", or the error; "" not yet
+	LastFailed bool      `json:"last_failed"`
 }
 
 // LogLine is one line a process wrote.
 type LogLine struct {
-	Time    time.Time
-	Process string // "web.1"; "dayfly" for dayfly's own
-	Stream  string // "out", "err" or "dayfly"
-	Text    string // without the line end; colour codes are removed when shown
+	Time    time.Time `json:"time"`
+	Process string    `json:"process"` // "web.1"; "dayfly" for dayfly's own
+	Stream  string    `json:"stream"`  // "out", "err" or "dayfly"
+	Text    string    `json:"text"`    // without the line end; colour codes are removed when shown
 }
 
 // ClickCount is how often a link was clicked on one day.
 type ClickCount struct {
-	Campaign string // NAME of [edge.click.NAME]
-	Link     string // path on this site
-	Day      string // "2006-01-02" in UTC
-	Count    int64
+	Campaign string `json:"campaign"` // NAME of [edge.click.NAME]
+	Link     string `json:"link"`     // path on this site
+	Day      string `json:"day"`      // "2006-01-02" in UTC
+	Count    int64  `json:"count"`
 }
 
 // Queues is what the dashboard needs of a *queue.Service.
@@ -193,34 +194,40 @@ type Inbox interface {
 
 // MailSummary is one line of the inbox.
 type MailSummary struct {
-	ID       string
-	From     string
-	To       []string // envelope recipients
-	Subject  string   // decoded
-	Received time.Time
-	Size     int64 // bytes of the source
+	ID       string    `json:"id"`
+	From     string    `json:"from"`
+	To       []string  `json:"to"`      // envelope recipients
+	Subject  string    `json:"subject"` // decoded
+	Received time.Time `json:"received"`
+	Size     int64     `json:"size"` // bytes of the source
 }
 
 // Mail is one mail, parsed.
 type Mail struct {
 	MailSummary
-	Headers     []Header // in their order, decoded
-	Text        string   // "" without a text part
-	HTML        string   // "" without an HTML part; shown sandboxed
-	Attachments []Attachment
-	Problem     string // what was wrong with the source; "" nothing
+	Headers     []Header     `json:"headers"` // in their order, decoded
+	Text        string       `json:"text"`    // "" without a text part
+	HTML        string       `json:"html"`    // "" without an HTML part; shown sandboxed
+	Attachments []Attachment `json:"attachments"`
+	Problem     string       `json:"problem"` // what was wrong with the source; "" nothing
 }
 
 // Header is one header field.
-type Header struct{ Name, Value string }
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // Attachment is a part beside the text.
 type Attachment struct {
-	Name        string
-	ContentType string
-	ContentID   string // without <>, for cid: addresses in HTML; may be empty
-	Data        []byte
+	Name        string `json:"name"`
+	ContentType string `json:"content_type"`
+	ContentID   string `json:"content_id"` // without <>, for cid: addresses in HTML; may be empty
+	Data        []byte `json:"-"`
 }
+
+// Size is the length of the data in bytes.
+func (a Attachment) Size() int64 { return int64(len(a.Data)) }
 
 // Buckets opens the application's buckets.
 type Buckets interface {
@@ -233,7 +240,7 @@ type Buckets interface {
 
 // Bucket is one bucket of the object store.
 type Bucket struct {
-	Name   string
-	Public bool
-	URL    string // where browsers load a public bucket's objects; may be empty
+	Name   string `json:"name"`
+	Public bool   `json:"public"`
+	URL    string `json:"url"` // where browsers load a public bucket's objects; may be empty
 }

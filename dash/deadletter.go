@@ -1,0 +1,183 @@
+package dash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+// redriveMost bounds one press of "redrive all".
+const redriveMost = 10_000
+
+var errCannotBrowse = badRequest("this queue service cannot show or move single messages; use its own tools")
+
+// targets are the queues a message can be sent back to: the one it came from,
+// else those that name this queue as their dead-letter queue.
+func targets(q queueRow, b driver.Browsed) []string {
+	if b.Source == "" {
+		return q.Sources
+	}
+	rest := slices.DeleteFunc(slices.Clone(q.Sources), func(s string) bool { return s == b.Source })
+	return append([]string{b.Source}, rest...)
+}
+
+// target is where the form wants a message sent, checked against targets.
+func target(q queueRow, b driver.Browsed, wanted string) (string, error) {
+	t := targets(q, b)
+	switch {
+	case len(t) == 0:
+		return "", invalid("no queue names %s as its dead-letter queue, so there is nowhere to send a message back to", q.Name)
+	case wanted == "":
+		return t[0], nil
+	case slices.Contains(t, wanted):
+		return wanted, nil
+	}
+	return "", invalid("%q is not a queue whose dead letters come to %s", wanted, q.Name)
+}
+
+func (d *Dash) redriveOne(r *http.Request) (done, error) {
+	q, err := d.deadQueue(r)
+	if err != nil {
+		return done{}, err
+	}
+	d.redriving.Lock()
+	defer d.redriving.Unlock()
+	b, err := d.find(r.Context(), q.Name, r.PostForm.Get("id"))
+	if err != nil {
+		return done{}, err
+	}
+	to, err := d.redrive(r.Context(), q, b, r.PostForm.Get("to"))
+	return done{Text: "Sent back to " + to, Next: "/queues/" + q.Name}, err
+}
+
+// redrive stores the message in its queue again, then removes it here. A
+// machine that dies between the two leaves it in both: never in none.
+func (d *Dash) redrive(ctx context.Context, q queueRow, b driver.Browsed, wanted string) (to string, err error) {
+	if b.State == driver.StateInFlight {
+		return "", invalid("message %s was just received by somebody; try again when it is visible", b.ID)
+	}
+	if to, err = target(q, b, wanted); err != nil {
+		return "", err
+	}
+	if _, err := d.Queues.Send(ctx, to, []driver.Outgoing{again(b, to)}); err != nil {
+		return "", fmt.Errorf("send message %s back to %s: %w", b.ID, to, err)
+	}
+	if _, err := d.Browser.DeleteID(ctx, q.Name, b.ID); err != nil {
+		return "", fmt.Errorf("message %s was sent back to %s, but is still in %s: %w", b.ID, to, q.Name, err)
+	}
+	return to, nil
+}
+
+// again is the message as it was before it failed: what the task worker wrote
+// about the failure is left out, so that its attempts count from the start.
+func again(b driver.Browsed, to string) driver.Outgoing {
+	o := driver.Outgoing{Body: b.Body, Attributes: maps.Clone(b.Attributes), System: maps.Clone(b.System), Delay: -1}
+	for _, name := range []string{attrError, attrAttempts, attrFailedAt, attrStack} {
+		delete(o.Attributes, name)
+	}
+	if strings.HasSuffix(to, ".fifo") {
+		o.GroupID, o.DedupID = b.GroupID, "redrive-"+b.ID
+	}
+	return o
+}
+
+func (d *Dash) redriveAll(r *http.Request) (done, error) {
+	q, err := d.deadQueue(r)
+	if err != nil {
+		return done{}, err
+	}
+	d.redriving.Lock()
+	defer d.redriving.Unlock()
+	moved, skipped, err := d.redriveEach(r.Context(), q, r.PostForm.Get("to"))
+	text := fmt.Sprintf("Sent %s back", plural(moved, "message"))
+	if skipped > 0 {
+		text += fmt.Sprintf("; left %s that somebody had just received", plural(skipped, "message"))
+	}
+	if moved == redriveMost {
+		text += "; press again for more"
+	}
+	if err != nil {
+		err = fmt.Errorf("%s, then: %w", text, err)
+	}
+	return done{Text: text, Next: "/queues/" + q.Name}, err
+}
+
+// redriveEach moves messages from the oldest on, those that are there now.
+func (d *Dash) redriveEach(ctx context.Context, q queueRow, wanted string) (moved, skipped int, err error) {
+	until := d.Now()
+	after := "" // the last that stays
+	for moved < redriveMost {
+		found, err := d.Browser.Browse(ctx, q.Name, after, browseStep)
+		if err != nil || len(found) == 0 {
+			return moved, skipped, err
+		}
+		for _, b := range found {
+			// One sent while we work has failed again already: moving it too
+			// would go round for ever.
+			if b.State == driver.StateInFlight || b.Sent.After(until) {
+				skipped++
+				after = b.ID
+				continue
+			}
+			if moved == redriveMost {
+				return moved, skipped, nil
+			}
+			if _, err := d.redrive(ctx, q, b, wanted); err != nil {
+				return moved, skipped, err
+			}
+			moved++
+		}
+	}
+	return moved, skipped, nil
+}
+
+func (d *Dash) deleteMessage(r *http.Request) (done, error) {
+	if d.Browser == nil {
+		return done{}, errCannotBrowse
+	}
+	queue := r.PathValue("queue")
+	ok, err := d.Browser.DeleteID(r.Context(), queue, r.PostForm.Get("id"))
+	if err != nil {
+		return done{}, err
+	}
+	if !ok {
+		return done{}, ErrNotFound
+	}
+	return done{Text: "Message deleted", Next: "/queues/" + queue}, nil
+}
+
+func (d *Dash) purge(r *http.Request) (done, error) {
+	if d.Queues == nil {
+		return done{}, ErrNotFound
+	}
+	queue := r.PathValue("queue")
+	if r.PostForm.Get("confirm") != queue {
+		return done{}, invalid("to delete every message of %s, its name must be given", queue)
+	}
+	err := d.Queues.Purge(r.Context(), queue)
+	if errors.Is(err, driver.ErrPurgeInProgress) {
+		err = errors.New("this queue was emptied less than a minute ago; wait, then try again")
+	}
+	return done{Text: "Every message of " + queue + " was deleted", Next: "/queues/" + queue}, err
+}
+
+// deadQueue is the queue a form is about, with its sources.
+func (d *Dash) deadQueue(r *http.Request) (queueRow, error) {
+	if d.Browser == nil {
+		return queueRow{}, errCannotBrowse
+	}
+	return d.queueRow(r.Context(), r.PathValue("queue"))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}

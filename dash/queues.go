@@ -1,0 +1,129 @@
+package dash
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+const (
+	queuesShown  = 100
+	queuesAsked  = 1_000 // looked through for those that name a dead-letter queue
+	describeOnce = 8     // Describe calls at a time
+)
+
+// queuesPage lists queues by name.
+type queuesPage struct {
+	None    bool       `json:"none"` // the application has no queues
+	Service string     `json:"service"`
+	Queues  []queueRow `json:"queues"`
+	Next    string     `json:"next"` // for ?after=; "" at the end
+}
+
+func (queuesPage) Title() string { return "Queues" }
+
+// queueRow is one queue.
+type queueRow struct {
+	Name        string        `json:"name"`
+	Visible     int64         `json:"visible"`
+	Delayed     int64         `json:"delayed"`
+	InFlight    int64         `json:"in_flight"`
+	Oldest      time.Duration `json:"oldest_ns"` // -1: unknown
+	Visibility  time.Duration `json:"visibility_ns"`
+	Retention   time.Duration `json:"retention_ns"`
+	DeadLetter  string        `json:"dead_letter"`
+	MaxReceives int           `json:"max_receives"`
+	Sources     []string      `json:"sources"` // queues whose dead letters come here
+	Problem     string        `json:"problem"`
+}
+
+func (q queueRow) total() int64 { return q.Visible + q.Delayed + q.InFlight }
+
+// Total is the number of messages, whatever their state.
+func (q queueRow) Total() int64 { return q.total() }
+
+func (d *Dash) queues(r *http.Request) (model, error) {
+	p := queuesPage{None: d.Queues == nil, Service: d.QueueService}
+	if p.None {
+		return p, nil
+	}
+	var err error
+	p.Queues, p.Next, err = d.queueRows(r.Context(), r.URL.Query().Get("after"))
+	return p, err
+}
+
+// queueRows describes one page of queues.
+func (d *Dash) queueRows(ctx context.Context, after string) (rows []queueRow, next string, err error) {
+	list, err := d.Queues.ListQueues(ctx, driver.ListOptions{After: after, Max: queuesShown})
+	if err != nil {
+		return nil, "", err
+	}
+	rows = d.describe(ctx, list.Names)
+	link(rows)
+	return rows, list.Next, nil
+}
+
+// describe asks for each queue; one that fails says so in its row. One
+// deleted in the meantime is left out.
+func (d *Dash) describe(ctx context.Context, names []string) []queueRow {
+	rows := make([]queueRow, len(names))
+	var g errgroup.Group
+	g.SetLimit(describeOnce)
+	for i, name := range names {
+		g.Go(func() error {
+			desc, err := d.Queues.Describe(ctx, name)
+			rows[i] = newQueueRow(name, desc)
+			if isNotFound(err) {
+				rows[i].Name = ""
+			} else if err != nil {
+				rows[i].Problem = err.Error()
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	return slices.DeleteFunc(rows, func(q queueRow) bool { return q.Name == "" })
+}
+
+func newQueueRow(name string, desc driver.Description) queueRow {
+	q := queueRow{
+		Name: name, Visible: desc.Visible, Delayed: desc.Delayed, InFlight: desc.InFlight,
+		Oldest: desc.OldestAge, Visibility: desc.Attributes.Visibility, Retention: desc.Attributes.Retention,
+	}
+	if dl := desc.Attributes.DeadLetter; dl != nil {
+		q.DeadLetter, q.MaxReceives = dl.Queue, dl.MaxReceives
+	}
+	return q
+}
+
+// link fills in the Sources.
+func link(rows []queueRow) {
+	at := make(map[string]int, len(rows))
+	for i, q := range rows {
+		at[q.Name] = i
+	}
+	for _, q := range rows {
+		if i, ok := at[q.DeadLetter]; ok && q.DeadLetter != "" {
+			rows[i].Sources = append(rows[i].Sources, q.Name)
+		}
+	}
+}
+
+// sources are the queues that name this one as their dead-letter queue.
+func (d *Dash) sources(ctx context.Context, name string) (out []string, err error) {
+	list, err := d.Queues.ListQueues(ctx, driver.ListOptions{Max: queuesAsked})
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range d.describe(ctx, list.Names) {
+		if q.DeadLetter == name {
+			out = append(out, q.Name)
+		}
+	}
+	return out, nil
+}
