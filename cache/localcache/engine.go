@@ -141,6 +141,10 @@ func (e *Engine) Store(_ context.Context, op driver.Op, key string, in driver.It
 	}
 	e.counts.stores.Add(1)
 	if len(in.Value) > e.maxValue {
+		if op == driver.OpSet {
+			// The former value must not be read as if it were the new one.
+			e.items.Invalidate(strings.Clone(key))
+		}
 		return driver.ErrTooLarge
 	}
 	if op == driver.OpAppend || op == driver.OpPrepend {
@@ -149,7 +153,7 @@ func (e *Engine) Store(_ context.Context, op driver.Op, key string, in driver.It
 	it := &item{value: bytes.Clone(in.Value), flags: in.Flags, ttl: e.ttl(ttl), token: e.tokens.Add(1)}
 	if op == driver.OpSet {
 		if it.ttl < 0 {
-			e.items.Invalidate(key)
+			e.items.Invalidate(strings.Clone(key))
 		} else {
 			e.items.Set(strings.Clone(key), it)
 		}
