@@ -28,8 +28,6 @@ type Options struct {
 
 	// Queues shows the queues; nil: the page says there are none here.
 	Queues Queues
-	// Browser shows messages; nil: the page says that the service cannot.
-	Browser Browser
 	// QueueService names the service when it is not the embedded one, e.g.
 	// "Amazon SQS, eu-west-1"; "" is the embedded one.
 	QueueService string
@@ -78,8 +76,6 @@ func (o Options) validate() error {
 	switch {
 	case o.App == nil:
 		return errors.New("dash: Options.App is required")
-	case o.Browser != nil && o.Queues == nil:
-		return errors.New("dash: Options.Browser without Options.Queues")
 	case o.Refresh < 10*time.Millisecond || o.Refresh > time.Minute:
 		return fmt.Errorf("dash: Options.Refresh is %v, must be 10ms to 1m", o.Refresh)
 	case o.MaxStreams < 1 || o.MaxStreams > 10_000:

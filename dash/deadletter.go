@@ -9,26 +9,34 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 // redriveMost bounds one press of "redrive all".
 const redriveMost = 10_000
 
-var errCannotBrowse = badRequest("this queue service cannot show or move single messages; use its own tools")
-
-// targets are the queues a message can be sent back to: the one it came from,
-// else those that name this queue as their dead-letter queue.
-func targets(q queueRow, b driver.Browsed) []string {
-	if b.Source == "" {
-		return q.Sources
+// targets are the queues a message can be sent back to: those that name this
+// queue as their dead-letter queue, the one it came from first.
+func targets(q queueRow, b queue.Browsed) []string {
+	from := source(b)
+	if from == "" || !slices.Contains(q.Sources, from) {
+		return q.Sources // the attribute is anybody's to write
 	}
-	rest := slices.DeleteFunc(slices.Clone(q.Sources), func(s string) bool { return s == b.Source })
-	return append([]string{b.Source}, rest...)
+	rest := slices.DeleteFunc(slices.Clone(q.Sources), func(s string) bool { return s == from })
+	return append([]string{from}, rest...)
+}
+
+// source is the queue a dead letter comes from, as the engine or the task
+// worker says, "" if neither does.
+func source(b queue.Browsed) string {
+	if b.Source != "" {
+		return b.Source
+	}
+	return b.Attributes[attrQueue].String
 }
 
 // target is where the form wants a message sent, checked against targets.
-func target(q queueRow, b driver.Browsed, wanted string) (string, error) {
+func target(q queueRow, b queue.Browsed, wanted string) (string, error) {
 	t := targets(q, b)
 	switch {
 	case len(t) == 0:
@@ -58,17 +66,17 @@ func (d *Dash) redriveOne(r *http.Request) (done, error) {
 
 // redrive stores the message in its queue again, then removes it here. A
 // machine that dies between the two leaves it in both: never in none.
-func (d *Dash) redrive(ctx context.Context, q queueRow, b driver.Browsed, wanted string) (to string, err error) {
-	if b.State == driver.StateInFlight {
+func (d *Dash) redrive(ctx context.Context, q queueRow, b queue.Browsed, wanted string) (to string, err error) {
+	if b.State == queue.StateInFlight {
 		return "", invalid("message %s was just received by somebody; try again when it is visible", b.ID)
 	}
 	if to, err = target(q, b, wanted); err != nil {
 		return "", err
 	}
-	if _, err := d.Queues.Send(ctx, to, []driver.Outgoing{again(b, to)}); err != nil {
+	if _, err := d.Queues.Send(ctx, to, []queue.Outgoing{again(b, to)}); err != nil {
 		return "", fmt.Errorf("send message %s back to %s: %w", b.ID, to, err)
 	}
-	if _, err := d.Browser.DeleteID(ctx, q.Name, b.ID); err != nil {
+	if _, err := d.Queues.DeleteID(ctx, q.Name, b.ID); err != nil {
 		return "", fmt.Errorf("message %s was sent back to %s, but is still in %s: %w", b.ID, to, q.Name, err)
 	}
 	return to, nil
@@ -76,11 +84,9 @@ func (d *Dash) redrive(ctx context.Context, q queueRow, b driver.Browsed, wanted
 
 // again is the message as it was before it failed: what the task worker wrote
 // about the failure is left out, so that its attempts count from the start.
-func again(b driver.Browsed, to string) driver.Outgoing {
-	o := driver.Outgoing{Body: b.Body, Attributes: maps.Clone(b.Attributes), System: maps.Clone(b.System), Delay: -1}
-	for _, name := range []string{attrError, attrAttempts, attrFailedAt, attrStack} {
-		delete(o.Attributes, name)
-	}
+func again(b queue.Browsed, to string) queue.Outgoing {
+	o := queue.Outgoing{Body: b.Body, Attributes: maps.Clone(b.Attributes), System: maps.Clone(b.System), Delay: -1}
+	maps.DeleteFunc(o.Attributes, func(name string, _ queue.Attribute) bool { return strings.HasPrefix(name, attrPrefix) })
 	if strings.HasSuffix(to, ".fifo") {
 		o.GroupID, o.DedupID = b.GroupID, "redrive-"+b.ID
 	}
@@ -113,14 +119,14 @@ func (d *Dash) redriveEach(ctx context.Context, q queueRow, wanted string) (move
 	until := d.Now()
 	after := "" // the last that stays
 	for moved < redriveMost {
-		found, err := d.Browser.Browse(ctx, q.Name, after, browseStep)
+		found, err := d.Queues.Browse(ctx, q.Name, after, browseStep)
 		if err != nil || len(found) == 0 {
 			return moved, skipped, err
 		}
 		for _, b := range found {
 			// One sent while we work has failed again already: moving it too
 			// would go round for ever.
-			if b.State == driver.StateInFlight || b.Sent.After(until) {
+			if b.State == queue.StateInFlight || b.Sent.After(until) {
 				skipped++
 				after = b.ID
 				continue
@@ -138,40 +144,37 @@ func (d *Dash) redriveEach(ctx context.Context, q queueRow, wanted string) (move
 }
 
 func (d *Dash) deleteMessage(r *http.Request) (done, error) {
-	if d.Browser == nil {
-		return done{}, errCannotBrowse
+	if d.Queues == nil {
+		return done{}, ErrNotFound
 	}
-	queue := r.PathValue("queue")
-	ok, err := d.Browser.DeleteID(r.Context(), queue, r.PostForm.Get("id"))
+	name := r.PathValue("queue")
+	ok, err := d.Queues.DeleteID(r.Context(), name, r.PostForm.Get("id"))
 	if err != nil {
 		return done{}, err
 	}
 	if !ok {
 		return done{}, ErrNotFound
 	}
-	return done{Text: "Message deleted", Next: "/queues/" + queue}, nil
+	return done{Text: "Message deleted", Next: "/queues/" + name}, nil
 }
 
 func (d *Dash) purge(r *http.Request) (done, error) {
 	if d.Queues == nil {
 		return done{}, ErrNotFound
 	}
-	queue := r.PathValue("queue")
-	if r.PostForm.Get("confirm") != queue {
-		return done{}, invalid("to delete every message of %s, its name must be given", queue)
+	name := r.PathValue("queue")
+	if r.PostForm.Get("confirm") != name {
+		return done{}, invalid("to delete every message of %s, its name must be given", name)
 	}
-	err := d.Queues.Purge(r.Context(), queue)
-	if errors.Is(err, driver.ErrPurgeInProgress) {
+	err := d.Queues.Purge(r.Context(), name)
+	if errors.Is(err, queue.ErrPurgeInProgress) {
 		err = errors.New("this queue was emptied less than a minute ago; wait, then try again")
 	}
-	return done{Text: "Every message of " + queue + " was deleted", Next: "/queues/" + queue}, err
+	return done{Text: "Every message of " + name + " was deleted", Next: "/queues/" + name}, err
 }
 
 // deadQueue is the queue a form is about, with its sources.
 func (d *Dash) deadQueue(r *http.Request) (queueRow, error) {
-	if d.Browser == nil {
-		return queueRow{}, errCannotBrowse
-	}
 	return d.queueRow(r.Context(), r.PathValue("queue"))
 }
 

@@ -3,6 +3,7 @@ package dash
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -10,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 const (
@@ -26,6 +27,7 @@ const (
 	attrPrefix   = "dayfly."
 	attrError    = "dayfly.error"
 	attrTask     = "dayfly.task"
+	attrQueue    = "dayfly.queue"
 	attrAttempts = "dayfly.attempts"
 	attrFailedAt = "dayfly.failed_at"
 	attrStack    = "dayfly.stack"
@@ -53,13 +55,13 @@ func (p messagePage) Title() string { return "Message in " + p.Queue.Name }
 
 // message as it is shown.
 type message struct {
-	ID        string       `json:"id"`
-	State     driver.State `json:"state"`
-	Sent      time.Time    `json:"sent"`
-	VisibleAt time.Time    `json:"visible_at"`
-	Receives  int          `json:"receives"`
-	GroupID   string       `json:"group_id"`
-	Source    string       `json:"source"`
+	ID        string      `json:"id"`
+	State     queue.State `json:"state"`
+	Sent      time.Time   `json:"sent"`
+	VisibleAt time.Time   `json:"visible_at"`
+	Receives  int         `json:"receives"`
+	GroupID   string      `json:"group_id"`
+	Source    string      `json:"source"`
 
 	Task     string    `json:"task"`
 	Error    string    `json:"error"`
@@ -89,11 +91,12 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := queuePage{Queue: row, Service: d.QueueService, Browsable: d.Browser != nil, After: r.URL.Query().Get("after")}
-	if !p.Browsable {
+	p := queuePage{Queue: row, Service: d.QueueService, Browsable: true, After: r.URL.Query().Get("after")}
+	found, err := d.Queues.Browse(ctx, name, p.After, messagesShown+1)
+	if errors.Is(err, queue.ErrUnsupported) {
+		p.Browsable = false
 		return p, nil
 	}
-	found, err := d.Browser.Browse(ctx, name, p.After, messagesShown+1)
 	if err != nil {
 		return nil, err
 	}
@@ -133,15 +136,12 @@ func (d *Dash) message(r *http.Request) (model, error) {
 }
 
 // find looks a message up by id, from the oldest on.
-func (d *Dash) find(ctx context.Context, queue, id string) (driver.Browsed, error) {
-	if d.Browser == nil {
-		return driver.Browsed{}, ErrNotFound
-	}
+func (d *Dash) find(ctx context.Context, name, id string) (queue.Browsed, error) {
 	after := ""
 	for {
-		found, err := d.Browser.Browse(ctx, queue, after, browseStep)
+		found, err := d.Queues.Browse(ctx, name, after, browseStep)
 		if err != nil {
-			return driver.Browsed{}, err
+			return queue.Browsed{}, err
 		}
 		for _, b := range found {
 			if b.ID == id {
@@ -149,18 +149,18 @@ func (d *Dash) find(ctx context.Context, queue, id string) (driver.Browsed, erro
 			}
 		}
 		if len(found) < browseStep {
-			return driver.Browsed{}, ErrNotFound
+			return queue.Browsed{}, ErrNotFound
 		}
 		after = found[len(found)-1].ID
 	}
 }
 
 // newMessage makes a message fit to be shown, with at most limit bytes of body.
-func newMessage(q queueRow, b driver.Browsed, limit int) message {
+func newMessage(q queueRow, b queue.Browsed, limit int) message {
 	text := func(name string) string { return b.Attributes[name].String }
 	m := message{
 		ID: b.ID, State: b.State, Sent: b.Sent, VisibleAt: b.VisibleAt, Receives: b.Receives,
-		GroupID: b.GroupID, Source: b.Source, Queue: q.Name,
+		GroupID: b.GroupID, Source: source(b), Queue: q.Name,
 		Task: strip(text(attrTask), 200), Error: strip(text(attrError), 4_000),
 		Stack: strip(text(attrStack), 16_000), Attempts: strip(text(attrAttempts), 20),
 		Size: len(b.Body), Body: b.Body,
@@ -184,7 +184,7 @@ func newMessage(q queueRow, b driver.Browsed, limit int) message {
 	return m
 }
 
-func newAttribute(name string, a driver.Attribute) attribute {
+func newAttribute(name string, a queue.Attribute) attribute {
 	value := strip(a.String, 1_000)
 	if len(a.Binary) > 0 {
 		value = byteSize(int64(len(a.Binary))) + " of binary"

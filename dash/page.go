@@ -14,7 +14,7 @@ import (
 
 	"gocloud.dev/gcerrors"
 
-	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 //go:embed templates
@@ -121,6 +121,9 @@ func (d *Dash) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case isNotFound(err):
 		e.Status, e.Heading, e.Problem = http.StatusNotFound, "Not here", "What this address names does not exist, or no longer."
+	case errors.Is(err, queue.ErrUnsupported):
+		e.Status, e.Heading, e.Problem = http.StatusNotImplemented, "This cannot be done here",
+			"This queue service cannot show or move single messages. Use its own tools."
 	case errors.As(err, &bad):
 		e.Status, e.Heading = http.StatusBadRequest, "This cannot be asked"
 	case r.Context().Err() != nil:
@@ -141,7 +144,7 @@ func (d *Dash) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func isNotFound(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, driver.ErrQueueNotFound) ||
+	return errors.Is(err, ErrNotFound) || errors.Is(err, queue.ErrQueueNotFound) ||
 		gcerrors.Code(err) == gcerrors.NotFound
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 const (
@@ -59,7 +59,7 @@ func (d *Dash) queues(r *http.Request) (model, error) {
 
 // queueRows describes one page of queues.
 func (d *Dash) queueRows(ctx context.Context, after string) (rows []queueRow, next string, err error) {
-	list, err := d.Queues.ListQueues(ctx, driver.ListOptions{After: after, Max: queuesShown})
+	list, err := d.Queues.ListQueues(ctx, queue.ListOptions{After: after, Max: queuesShown})
 	if err != nil {
 		return nil, "", err
 	}
@@ -90,7 +90,7 @@ func (d *Dash) describe(ctx context.Context, names []string) []queueRow {
 	return slices.DeleteFunc(rows, func(q queueRow) bool { return q.Name == "" })
 }
 
-func newQueueRow(name string, desc driver.Description) queueRow {
+func newQueueRow(name string, desc queue.Description) queueRow {
 	q := queueRow{
 		Name: name, Visible: desc.Visible, Delayed: desc.Delayed, InFlight: desc.InFlight,
 		Oldest: desc.OldestAge, Visibility: desc.Attributes.Visibility, Retention: desc.Attributes.Retention,
@@ -116,7 +116,7 @@ func link(rows []queueRow) {
 
 // sources are the queues that name this one as their dead-letter queue.
 func (d *Dash) sources(ctx context.Context, name string) (out []string, err error) {
-	list, err := d.Queues.ListQueues(ctx, driver.ListOptions{Max: queuesAsked})
+	list, err := d.Queues.ListQueues(ctx, queue.ListOptions{Max: queuesAsked})
 	if err != nil {
 		return nil, err
 	}

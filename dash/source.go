@@ -8,7 +8,7 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 // What the dashboard shows comes through the interfaces of this file; package
@@ -168,14 +168,16 @@ type ClickCount struct {
 
 // Queues is what the dashboard needs of a *queue.Service.
 type Queues interface {
-	ListQueues(ctx context.Context, o driver.ListOptions) (driver.ListPage, error)
-	Describe(ctx context.Context, name string) (driver.Description, error)
+	ListQueues(ctx context.Context, o queue.ListOptions) (queue.ListPage, error)
+	Describe(ctx context.Context, name string) (queue.Description, error)
 	Purge(ctx context.Context, name string) error
-	Send(ctx context.Context, name string, m []driver.Outgoing) ([]driver.Sent, error)
-}
+	Send(ctx context.Context, name string, m []queue.Outgoing) ([]queue.Sent, error)
 
-// Browser shows messages without receiving them; the embedded engine is one.
-type Browser = driver.Browser
+	// Browse and DeleteID fail with queue.ErrUnsupported where the service
+	// cannot show messages without receiving them; the pages then say so.
+	Browse(ctx context.Context, name, after string, max int) ([]queue.Browsed, error)
+	DeleteID(ctx context.Context, name, id string) (bool, error)
+}
 
 // Inbox keeps the mails the application sent. Ids are opaque and need no
 // escaping in a path segment.

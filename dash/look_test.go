@@ -1,0 +1,68 @@
+package dash
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"testing"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+var look = flag.String("look", "", "address to serve the dashboard of a made-up application on, until interrupted, to look at")
+
+// TestLook is for eyes: go test ./dash -run TestLook -look 127.0.0.1:8099
+func TestLook(t *testing.T) {
+	if *look == "" {
+		t.Skip("only with -look ADDRESS")
+	}
+	f := newFixture(t)
+	f.Refresh, f.Now = 2*time.Second, func() time.Time { return now }
+	fill(t, f)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(1500 * time.Millisecond):
+				f.app.log(LogLine{Time: time.Now(), Process: "web.1", Stream: "out", Text: fmt.Sprintf("GET /packages/%d 200 4ms", i)})
+			}
+		}
+	}()
+	srv := &http.Server{Addr: *look, Handler: f}
+	context.AfterFunc(ctx, func() { f.Close(); srv.Close() })
+	if err := srv.ListenAndServe(); ctx.Err() == nil {
+		t.Fatal(err)
+	}
+}
+
+// fill puts messages and objects where they are.
+func fill(t testing.TB, f *fixture) {
+	t.Helper()
+	deadLetter(t, f.queues, "compare_archives", "compare golang.org/x/net: archive has a path outside: ../../etc/passwd")
+	deadLetter(t, f.queues, "send_digest", "panic: runtime error: index out of range [3] with length 3")
+	ctx := context.Background()
+	for i := range 30 {
+		_, err := f.queues.Send(ctx, "default", []queue.Outgoing{{Body: fmt.Sprintf(`{"specversion":"1.0","type":"check_versions","id":"0197c%03d","data":{"package":"example.org/p%d"}}`, i, i), Delay: time.Duration(i%3) * time.Minute}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.queues.Receive(ctx, "default", queue.ReceiveOptions{Max: 2, Visibility: -1}); err != nil {
+		t.Fatal(err)
+	}
+	f.put(t, "advisories", "golang.org/x/net/v0.62.0.json", "application/json", []byte(`{"package":"golang.org/x/net","from":"v0.61.0","to":"v0.62.0","files":{"added":["http2/x.go"],"removed":[]},"lines":{"added":231,"removed":120}}`))
+	f.put(t, "advisories", "index.json", "application/json", []byte(`["golang.org/x/net"]`))
+	f.put(t, "advisories", "logo.png", "image/png", picture())
+	f.put(t, "advisories", "readme.txt", "text/plain; charset=utf-8", []byte("Advisories, one an update.\n"))
+	f.put(t, "archives", "net.zip", "application/zip", []byte("PK\x03\x04\x00\x00\x00"))
+	for i := range 120 {
+		f.put(t, "archives", fmt.Sprintf("go/module-%03d.zip", i), "application/zip", []byte("PK\x03\x04"))
+	}
+}
