@@ -25,8 +25,9 @@ type Options struct {
 // Open returns the bucket of that name, which must exist already. It sends no
 // request. The caller closes the bucket.
 //
-// A key may be any text: what a store cannot hold as it is (control characters,
-// "../", "//") is escaped in the key it sees, as gocloud.dev/blob/s3blob does.
+// Control characters and "../" in a key are escaped in the key that the store
+// sees, as gocloud.dev/blob/s3blob does. Amazon S3 takes every other key; what the
+// embedded store refuses is in doc/objects.md.
 // To write only where nothing is yet, set gocloud.dev's WriterOptions.IfNotExist.
 func Open(ctx context.Context, bucket string, opts *Options) (*blob.Bucket, error) {
 	if bucket == "" {

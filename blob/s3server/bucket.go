@@ -135,6 +135,7 @@ func (s *Server) newClient() *s3.Client {
 		BaseEndpoint: aws.String("http://s3"),
 		UsePathStyle: true,
 		HTTPClient:   &http.Client{Transport: s.link},
+		Retryer:      aws.NopRetryer{}, // nothing between here and the engine fails for a moment
 		Credentials:  credentials.NewStaticCredentialsProvider(s.opts.AccessKey, s.opts.SecretKey, ""),
 	})
 }

@@ -166,4 +166,3 @@ func (r *rooted) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput)
 		ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
 		ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256}, nil
 }
-

@@ -10,12 +10,12 @@ import (
 )
 
 // syncPath makes what the file or folder is now survive a power cut.
-func syncPath(path string) error {
+func (r *rooted) syncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
-	err = f.Sync()
+	err = r.sync(f)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -25,9 +25,9 @@ func syncPath(path string) error {
 	return nil
 }
 
-func syncPaths(paths ...string) error {
+func (r *rooted) syncPaths(paths ...string) error {
 	for _, p := range paths {
-		if err := syncPath(p); err != nil {
+		if err := r.syncPath(p); err != nil {
 			return err
 		}
 	}
@@ -36,20 +36,20 @@ func syncPaths(paths ...string) error {
 
 // syncObject syncs an object, with its attributes, and the folders that lead to
 // it. One that is gone again was deleted meanwhile: then there is nothing to keep.
-func syncObject(bucket, key string) error {
-	if err := syncPath(filepath.Join(bucket, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (r *rooted) syncObject(bucket, key string) error {
+	if err := r.syncPath(filepath.Join(bucket, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncFolders(bucket, key)
+	return r.syncFolders(bucket, key)
 }
 
 // syncFolders syncs the folders from the object's up to the bucket's. Each may be
 // new, or have lost an entry; those that were removed are passed over, as their
 // absence is an entry of the next one up.
-func syncFolders(bucket, key string) error {
+func (r *rooted) syncFolders(bucket, key string) error {
 	for folder := strings.TrimSuffix(key, "/"); folder != "."; {
 		folder = filepath.Dir(folder)
-		if err := syncPath(filepath.Join(bucket, folder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.syncPath(filepath.Join(bucket, folder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -61,12 +61,41 @@ func (l *link) close() {
 // RoundTrip sends a request of our own client to the engine.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) { return l.transport.RoundTrip(r) }
 
+// s3Headers writes the headers of S3 as S3 does, in lower case: clients such as
+// boto3 take the names of an object's metadata from them as they are.
+type s3Headers struct{ http.ResponseWriter }
+
+func (w s3Headers) WriteHeader(status int) {
+	h := w.Header()
+	for name, values := range h {
+		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && lower != name {
+			delete(h, name)
+			h[lower] = values
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap gives http.ResponseController the writer it flushes.
+func (w s3Headers) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// once keeps one of the headers that the engine writes twice.
+func once(res *http.Response) error {
+	for _, name := range []string{"X-Amz-Request-Id", "X-Amz-Id-2"} {
+		if values := res.Header[name]; len(values) > 1 {
+			res.Header[name] = values[:1]
+		}
+	}
+	return nil
+}
+
 // proxy passes requests on without touching what a signature covers: Host, path
 // as escaped by the client, query as written.
 func (l *link) proxy(log *slog.Logger) http.Handler {
 	return &httputil.ReverseProxy{
-		Transport:  l.transport,
-		BufferPool: &copyBuffers,
+		Transport:      l.transport,
+		BufferPool:     &copyBuffers,
+		ModifyResponse: once,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = "http", "s3"
 			p.Out.URL.RawQuery = p.In.URL.RawQuery

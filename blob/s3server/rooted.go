@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/posix"
@@ -31,6 +34,8 @@ type rooted struct {
 	backend.BackendUnsupported
 	posix *posix.Posix
 	dir   string
+	log   *slog.Logger
+	sync  func(*os.File) error // (*os.File).Sync; a test makes it fail
 }
 
 var _ backend.Backend = (*rooted)(nil)
@@ -38,12 +43,12 @@ var _ backend.Backend = (*rooted)(nil)
 // tempDir is the engine's own folder inside each bucket.
 const tempDir = posix.MetaTmpDir
 
-func newRooted(dir string) (*rooted, error) {
+func newRooted(dir string, log *slog.Logger) (*rooted, error) {
 	p, err := newPosix(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &rooted{posix: p, dir: dir}, nil
+	return &rooted{posix: p, dir: dir, log: log, sync: (*os.File).Sync}, nil
 }
 
 // Shutdown closes the engine.
@@ -74,14 +79,29 @@ func (r *rooted) at(bucket *string) *string {
 	return &path
 }
 
-// named puts the bucket's name back into an error that carries its path.
-func named(err error) error {
-	var of s3err.BucketError
-	if errors.As(err, &of) {
-		of.BucketName = filepath.Base(of.BucketName)
-		return of
+// outward is an error as the client may see it: with the bucket's name in place
+// of its path, and without what is the machine's own affair, which is logged.
+func (r *rooted) outward(operation string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return err
+	var bucket s3err.BucketError
+	if errors.As(err, &bucket) {
+		bucket.BucketName = filepath.Base(bucket.BucketName)
+		return bucket
+	}
+	if known, ok := err.(s3err.S3Error); ok {
+		return known
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {
+		r.log.Debug("object request cut off", "operation", operation, "error", err)
+		return s3err.GetAPIError(s3err.ErrIncompleteBody)
+	}
+	r.log.Error("object store", "operation", operation, "error", err)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
+	}
+	return s3err.GetAPIError(s3err.ErrInternalError)
 }
 
 // maxElement is what common file systems take for one element of a path.
@@ -136,7 +156,7 @@ func (r *rooted) ListBuckets(_ context.Context, in s3response.ListBucketsInput) 
 	}
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
-		return out, fmt.Errorf("list buckets: %w", err)
+		return out, r.outward("ListBuckets", err)
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
 	for _, e := range entries {

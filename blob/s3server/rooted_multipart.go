@@ -17,7 +17,7 @@ func (r *rooted) CreateMultipartUpload(ctx context.Context, in s3response.Create
 	in.Bucket = r.at(in.Bucket)
 	out, err := r.posix.CreateMultipartUpload(ctx, in)
 	out.Bucket = bucket
-	return out, named(err)
+	return out, r.outward("CreateMultipartUpload", err)
 }
 
 // UploadPart syncs the part's content. Its name is not synced: an upload that a
@@ -25,8 +25,8 @@ func (r *rooted) CreateMultipartUpload(ctx context.Context, in s3response.Create
 func (r *rooted) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
 	c := *in
 	c.Bucket = r.at(in.Bucket)
-	out, err := r.posix.UploadPartWithPostFunc(ctx, &c, (*os.File).Sync)
-	return out, named(err)
+	out, err := r.posix.UploadPartWithPostFunc(ctx, &c, r.sync)
+	return out, r.outward("UploadPart", err)
 }
 
 func (r *rooted) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
@@ -37,26 +37,31 @@ func (r *rooted) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMul
 		left = len(in.MultipartUpload.Parts)
 	}
 	// The copy of the last part is the last moment before the object gets its name.
+	// The engine takes an error there for a copy to be done in another way.
+	var unsynced error
 	out, version, err := r.posix.CompleteMultipartUploadWithCopy(ctx, &c, func(part, object *os.File) (bool, error) {
 		if _, err := io.Copy(object, part); err != nil {
 			return true, err
 		}
 		if left--; left == 0 {
-			return true, object.Sync()
+			unsynced = r.sync(object)
 		}
 		return true, nil
 	})
 	out.Bucket = in.Bucket
-	if err != nil {
-		return out, version, named(err)
+	if err == nil {
+		err = unsynced
 	}
-	return out, version, syncObject(*c.Bucket, *c.Key)
+	if err != nil {
+		return out, version, r.outward("CompleteMultipartUpload", err)
+	}
+	return out, version, r.outward("CompleteMultipartUpload", r.syncObject(*c.Bucket, *c.Key))
 }
 
 func (r *rooted) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
 	c := *in
 	c.Bucket = r.at(in.Bucket)
-	return named(r.posix.AbortMultipartUpload(ctx, &c))
+	return r.outward("AbortMultipartUpload", r.posix.AbortMultipartUpload(ctx, &c))
 }
 
 func (r *rooted) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
@@ -64,7 +69,7 @@ func (r *rooted) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartU
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.ListMultipartUploads(ctx, &c)
 	out.Bucket = *in.Bucket
-	return out, named(err)
+	return out, r.outward("ListMultipartUploads", err)
 }
 
 func (r *rooted) ListParts(ctx context.Context, in *s3.ListPartsInput) (s3response.ListPartsResult, error) {
@@ -72,5 +77,5 @@ func (r *rooted) ListParts(ctx context.Context, in *s3.ListPartsInput) (s3respon
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.ListParts(ctx, &c)
 	out.Bucket = *in.Bucket
-	return out, named(err)
+	return out, r.outward("ListParts", err)
 }

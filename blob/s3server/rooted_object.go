@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,11 +15,11 @@ func (r *rooted) PutObject(ctx context.Context, in s3response.PutObjectInput) (s
 		return s3response.PutObjectOutput{}, err
 	}
 	in.Bucket = r.at(in.Bucket)
-	out, err := r.posix.PutObjectWithPostFunc(ctx, in, (*os.File).Sync)
+	out, err := r.posix.PutObjectWithPostFunc(ctx, in, r.sync)
 	if err != nil {
-		return out, named(err)
+		return out, r.outward("PutObject", err)
 	}
-	return out, syncObject(*in.Bucket, *in.Key)
+	return out, r.outward("PutObject", r.syncObject(*in.Bucket, *in.Key))
 }
 
 func (r *rooted) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
@@ -30,7 +29,7 @@ func (r *rooted) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetO
 	c := *in
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.GetObject(ctx, &c)
-	return out, named(err)
+	return out, r.outward("GetObject", err)
 }
 
 func (r *rooted) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
@@ -40,7 +39,7 @@ func (r *rooted) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.He
 	c := *in
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.HeadObject(ctx, &c)
-	return out, named(err)
+	return out, r.outward("HeadObject", err)
 }
 
 func (r *rooted) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
@@ -50,7 +49,7 @@ func (r *rooted) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttrib
 	c := *in
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.GetObjectAttributes(ctx, &c)
-	return out, named(err)
+	return out, r.outward("GetObjectAttributes", err)
 }
 
 // DeleteObject of a key that cannot exist succeeds, as of any key that does not.
@@ -62,9 +61,9 @@ func (r *rooted) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.DeleteObject(ctx, &c)
 	if err != nil {
-		return out, named(err)
+		return out, r.outward("DeleteObject", err)
 	}
-	return out, syncFolders(*c.Bucket, *c.Key)
+	return out, r.outward("DeleteObject", r.syncFolders(*c.Bucket, *c.Key))
 }
 
 func (r *rooted) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
@@ -83,7 +82,7 @@ func (r *rooted) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (
 	c.Delete = &kept
 	out, err := r.posix.DeleteObjects(ctx, &c)
 	if err != nil {
-		return out, named(err)
+		return out, r.outward("DeleteObjects", err)
 	}
 	out.Error = append(out.Error, refused.Error...)
 	synced := map[string]bool{}
@@ -93,8 +92,8 @@ func (r *rooted) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (
 			continue
 		}
 		synced[folder] = true
-		if err := syncFolders(*c.Bucket, *o.Key); err != nil {
-			return out, err
+		if err := r.syncFolders(*c.Bucket, *o.Key); err != nil {
+			return out, r.outward("DeleteObjects", err)
 		}
 	}
 	return out, nil
@@ -105,7 +104,7 @@ func (r *rooted) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3re
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.ListObjects(ctx, &c)
 	out.Name = in.Bucket
-	return out, named(err)
+	return out, r.outward("ListObjects", err)
 }
 
 func (r *rooted) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
@@ -113,7 +112,7 @@ func (r *rooted) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.ListObjectsV2(ctx, &c)
 	out.Name = in.Bucket
-	return out, named(err)
+	return out, r.outward("ListObjectsV2", err)
 }
 
 func (r *rooted) GetObjectTagging(ctx context.Context, bucket, key, version string) (map[string]string, error) {
@@ -121,7 +120,7 @@ func (r *rooted) GetObjectTagging(ctx context.Context, bucket, key, version stri
 		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
 	}
 	out, err := r.posix.GetObjectTagging(ctx, r.path(bucket), key, version)
-	return out, named(err)
+	return out, r.outward("GetObjectTagging", err)
 }
 
 func (r *rooted) PutObjectTagging(ctx context.Context, bucket, key, version string, tags map[string]string) error {
@@ -130,9 +129,9 @@ func (r *rooted) PutObjectTagging(ctx context.Context, bucket, key, version stri
 	}
 	path := r.path(bucket)
 	if err := r.posix.PutObjectTagging(ctx, path, key, version, tags); err != nil {
-		return named(err)
+		return r.outward("PutObjectTagging", err)
 	}
-	return syncPath(filepath.Join(path, key))
+	return r.outward("PutObjectTagging", r.syncPath(filepath.Join(path, key)))
 }
 
 func (r *rooted) DeleteObjectTagging(ctx context.Context, bucket, key, version string) error {

@@ -84,7 +84,7 @@ func Open(opts Options) (*Server, error) {
 	if err := prepareDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("s3server: %w", err)
 	}
-	engine, err := newRooted(opts.Dir)
+	engine, err := newRooted(opts.Dir, opts.Log)
 	if err != nil {
 		return nil, fmt.Errorf("s3server: open %s: %w", opts.Dir, err)
 	}
@@ -166,7 +166,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.Done()
-	s.link.handler.ServeHTTP(w, r)
+	s.link.handler.ServeHTTP(s3Headers{w}, r)
 }
 
 func (s *Server) enter() bool {
@@ -199,15 +199,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		late = fmt.Errorf("s3server: requests were cut off: %w", ctx.Err())
 	}
 	s.link.close()
-	err := s.api.ShutDown()
-	if served := <-s.served; err == nil {
-		err = served
+	if err := s.api.ShutDown(); err != nil {
+		late = errors.Join(late, fmt.Errorf("s3server: stop the engine: %w", err))
 	}
+	<-s.served // its error says only that the listener was closed
 	s.engine.Shutdown()
-	if err != nil {
-		err = fmt.Errorf("s3server: stop the engine: %w", err)
-	}
-	return errors.Join(late, err)
+	return late
 }
 
 // prepareDir makes the folder and writes an extended attribute into it, since
