@@ -160,7 +160,7 @@ func EnqueueNamed(ctx context.Context, c *Client, name string, args json.RawMess
 // message makes the message of one call.
 func (c *Client) message(ctx context.Context, name string, args json.RawMessage, options []EnqueueOption) (string, queue.Outgoing, error) {
 	var e enqueue
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return "", queue.Outgoing{}, err
 	}
 	for _, o := range options {

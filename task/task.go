@@ -67,7 +67,7 @@ type Option func(*settings) error
 // (Permanent and RetryAfter say otherwise). It must return soon after its
 // context ended: see WorkerOptions.Grace.
 func Define[A any](name string, fn func(context.Context, A) error, options ...Option) *Task[A] {
-	t := &Task[A]{name: name, fn: fn, err: checkName(name)}
+	t := &Task[A]{name: name, fn: fn, err: CheckName(name)}
 	if fn == nil && t.err == nil {
 		t.err = fmt.Errorf("task %s: no function", name)
 	}
@@ -120,7 +120,9 @@ func (t *Task[A]) run(ctx context.Context, data json.RawMessage) error {
 	return t.fn(ctx, args)
 }
 
-func checkName(name string) error {
+// CheckName reports what is wrong with a name of a task: it is 1–128
+// characters of [A-Za-z0-9_.:/-].
+func CheckName(name string) error {
 	if name == "" || len(name) > MaxName {
 		return fmt.Errorf("task name %.40q has %d bytes, not 1–%d", name, len(name), MaxName)
 	}
