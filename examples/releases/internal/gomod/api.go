@@ -110,7 +110,7 @@ type apiReader struct {
 }
 
 func (a *apiReader) add(name, decl string) {
-	key := a.pkg + "." + name
+	key := a.pkg + ": " + name
 	if a.pkg == "." {
 		key = name
 	}

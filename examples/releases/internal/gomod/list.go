@@ -179,4 +179,3 @@ func (r *Registry) get(ctx context.Context, base, name, address string, quiet bo
 	}
 	return r.o.Fetch.Get(ctx, q)
 }
-
