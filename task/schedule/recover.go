@@ -46,18 +46,16 @@ func (e *entry) recover(ctx context.Context) error {
 		return err
 	}
 	e.known, e.floor = earliest(since, now), time.Time{}
-	for i, h := range past {
+	if len(past) > 0 {
+		e.floor = earliest(past[0].tick, now)
+	}
+	for _, h := range past {
 		switch {
-		case i == 0:
-			e.floor = earliest(h.tick, now)
-			fallthrough
-		default:
-			if h.done {
-				e.done(h.tick)
-			} else if e.handled[h.tick] == nil && now.Sub(h.tick) <= e.o.Window {
-				// Its owner may be at work on it, or dead.
-				e.handled[h.tick] = &claim{tick: h.tick, seen: slices.Max(h.claims), at: now.Add(e.o.Lease)}
-			}
+		case h.done:
+			e.done(h.tick)
+		case e.handled[h.tick] == nil && now.Sub(h.tick) <= e.o.Window:
+			// Its owner may be at work on it, or dead.
+			e.handled[h.tick] = &claim{tick: h.tick, seen: slices.Max(h.claims), at: now.Add(e.o.Lease)}
 		}
 	}
 	return nil
