@@ -1,0 +1,137 @@
+package edge
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// maxResponseHead bounds the headers of a target's answer.
+const maxResponseHead = 256 << 10
+
+var (
+	errHeadTooLarge = errors.New("answer's headers are larger than 256 KiB")
+	errRemoved      = errors.New("target was removed")
+)
+
+// A conn is a connection to a target. One request uses it at a time, from the
+// goroutine of its handler: there is no goroutine of its own, which is half
+// the cost of http.Transport.
+type conn struct {
+	net.Conn
+	t         *target
+	raw       syscall.RawConn
+	br        *bufio.Reader
+	head      []byte // the request's head is assembled here
+	limit     int    // bytes of headers that may still be read; below zero: any
+	reused    bool
+	idleSince time.Time
+	keep      time.Duration // how long the target keeps it when unused
+	closing   atomic.Bool
+	abort     func() // Close, as a function that exists once
+
+	peeked  int // what the last usable saw
+	peekErr error
+	peek    func(fd uintptr) bool
+}
+
+// dial makes a connection to the target.
+func (t *target) dial(ctx context.Context) (*conn, error) {
+	d := net.Dialer{Timeout: t.opt.DialTimeout}
+	nc, err := d.DialContext(ctx, "tcp", t.addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: nc, t: t, keep: t.opt.IdleTimeout, limit: -1}
+	c.br = bufio.NewReaderSize(c, 4<<10)
+	c.abort = func() { c.Close() }
+	if tc, ok := nc.(*net.TCPConn); ok {
+		c.raw, _ = tc.SyscallConn()
+	}
+	c.peek = c.peekFD
+	t.connMu.Lock()
+	dead := t.dead
+	if !dead {
+		t.all[c] = struct{}{}
+	}
+	t.connMu.Unlock()
+	if dead {
+		nc.Close()
+		return nil, errRemoved
+	}
+	return c, nil
+}
+
+// Read is what the buffered reader reads through.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.limit >= 0 {
+		if c.limit == 0 {
+			return 0, errHeadTooLarge
+		}
+		p = p[:min(len(p), c.limit)]
+	}
+	n, err := c.Conn.Read(p)
+	if c.limit >= 0 {
+		c.limit -= n
+	}
+	return n, err
+}
+
+// Close may be called more than once and from any goroutine.
+func (c *conn) Close() error {
+	if c.closing.Swap(true) {
+		return nil
+	}
+	c.t.connMu.Lock()
+	delete(c.t.all, c)
+	c.t.connMu.Unlock()
+	return c.Conn.Close()
+}
+
+// usable reports whether an unused connection is open and silent. A target
+// that closed it, or wrote more than its last answer, must not have it used
+// for another request.
+func (c *conn) usable() bool {
+	if c.br.Buffered() > 0 || c.closing.Load() {
+		return false
+	}
+	if c.raw == nil {
+		return true
+	}
+	if err := c.raw.Read(c.peek); err != nil {
+		return false
+	}
+	return c.peeked < 0
+}
+
+// readResponse reads the head of an answer to r; body bytes follow through it.
+func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
+	c.limit = maxResponseHead
+	res, err := http.ReadResponse(c.br, r)
+	c.limit = -1
+	if err == nil {
+		c.learnKeep(res.Header["Keep-Alive"])
+	}
+	return res, err
+}
+
+// learnKeep reads "Keep-Alive: timeout=5": a second before that the connection
+// is not used any more, for the target may be closing it.
+func (c *conn) learnKeep(v []string) {
+	if len(v) == 0 {
+		return
+	}
+	for part := range strings.SplitSeq(v[0], ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if n, err := strconv.Atoi(value); err == nil && n >= 0 && n < 1e6 && strings.EqualFold(name, "timeout") {
+			c.keep = min(c.t.opt.IdleTimeout, max(0, time.Duration(n-1)*time.Second))
+		}
+	}
+}

@@ -1,0 +1,174 @@
+// Package edge is what stands in front of an application: it balances requests
+// over the application's instances, serves its static files, counts clicks and
+// redirects the apex to the site's host.
+//
+// An Edge is an http.Handler; Server gives an http.Server with bounds against
+// slow clients to put it in. Targets come and go while it serves: a rolling
+// restart adds the new instance, drains the old one, stops it and removes it,
+// and no request is lost (see Drain).
+//
+// What is sent twice and what never is: a request that certainly did not reach
+// a target is sent to another, whatever its method. A request that may have
+// been processed is sent again only if its method is idempotent (RFC 9110,
+// section 9.2.2) or it carries an Idempotency-Key, and only if its body is
+// still at hand. Otherwise the client is told that it may have been processed.
+//
+// Durable are the clicks: a click is on disk before its redirect is answered.
+// Statistics and the state of targets are in memory.
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNoTarget: there is no target of that name.
+var ErrNoTarget = errors.New("edge: no such target")
+
+// ErrTargetExists: a target of that name was added before.
+var ErrTargetExists = errors.New("edge: target exists")
+
+// ErrClosed: the edge was closed.
+var ErrClosed = errors.New("edge: closed")
+
+// Edge is the handler. All methods may be called at once.
+type Edge struct {
+	opt    Options
+	log    *slog.Logger
+	apex   string
+	meter  meter
+	access *accessLog
+	static *staticFiles
+	clicks *clickStore
+
+	ctx  context.Context // ends with Close; owns health checks
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows and the balancing state of targets
+	targets []*target
+	turn    int           // where round robin stands
+	ready   chan struct{} // closed and replaced when a target may have become available
+	held    int
+	closed  bool
+}
+
+// New makes an Edge without targets. It reads Options.Static.Dir and the click
+// file, and fails if either cannot be used.
+func New(o Options) (*Edge, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	if o.Static.Dir != "" {
+		if e.static, err = openStatic(o.Static, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.Clicks) > 0 {
+		if e.clicks, err = openClicks(o.ClickFile, o.Log); err != nil {
+			if e.static != nil {
+				e.static.close()
+			}
+			return nil, err
+		}
+	}
+	if o.AccessLog != nil {
+		e.access = newAccessLog(o.AccessLog)
+	}
+	return e, nil
+}
+
+// Close stops health checks, closes every connection to targets, answers held
+// requests with 503, and writes out the access log and the clicks. Shut the
+// http.Server down before, so that no request is under way.
+func (e *Edge) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	targets := e.targets
+	e.targets = nil
+	e.wakeHeld()
+	e.mu.Unlock()
+	e.stop()
+	for _, t := range targets {
+		t.stop()
+		t.closeConns()
+	}
+	e.wg.Wait()
+	if e.static != nil {
+		e.static.close()
+	}
+	if e.access != nil {
+		e.access.close()
+	}
+	if e.clicks != nil {
+		return e.clicks.close()
+	}
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := newExchange(e, w, r)
+	defer x.finish()
+	switch {
+	case r.Method == http.MethodConnect:
+		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
+	case r.Host != "" && !validHost(r.Host):
+		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
+	case e.apex != "" && e.redirectApex(x):
+	case len(e.opt.Clicks) > 0 && e.serveClick(x):
+	case r.URL.Path == ScriptPath:
+		x.serveScript()
+	case e.static != nil && strings.HasPrefix(r.URL.Path, e.opt.Static.Prefix):
+		e.static.serve(x)
+	default:
+		e.proxy(x)
+	}
+}
+
+// Stats returns what the edge has done and the state of its targets.
+func (e *Edge) Stats() Stats {
+	var s Stats
+	e.meter.fill(time.Now(), &s)
+	if e.access != nil {
+		s.LogDropped = e.access.dropped.Load()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.Held = e.held
+	s.Targets = make([]TargetStats, 0, len(e.targets))
+	for _, t := range e.targets {
+		s.Targets = append(s.Targets, t.stats())
+	}
+	return s
+}
+
+// StaticManifest returns the hashed address of each static file by its name
+// below Options.Static.Dir: "app.css" → "/static/app.0123456789abcdef.css".
+func (e *Edge) StaticManifest() map[string]string {
+	if e.static == nil {
+		return map[string]string{}
+	}
+	return e.static.manifest()
+}
+
+// Clicks returns what was counted, the latest day first, then by campaign and
+// path.
+func (e *Edge) Clicks() []ClickCount {
+	if e.clicks == nil {
+		return nil
+	}
+	return e.clicks.counts()
+}

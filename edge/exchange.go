@@ -1,0 +1,73 @@
+package edge
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// An exchange is one request and its answer on their way through. It is the
+// http.ResponseWriter of all that answers here, and counts what is written.
+type exchange struct {
+	e       *Edge
+	w       http.ResponseWriter
+	r       *http.Request
+	start   time.Time
+	origin  origin
+	status  int           // 0 until the answer's headers were written
+	bytes   int64         // of the answer's body
+	first   time.Duration // from start to the answer's headers
+	target  string        // the last one tried
+	retries int
+	failure string // why the answer is not whole, or is an error page
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
+	x := exchanges.Get().(*exchange)
+	*x = exchange{e: e, w: w, r: r, start: time.Now()}
+	x.origin.learn(r, e.opt.Trusted)
+	return x
+}
+
+// finish counts and logs the exchange. It also runs when the answer is aborted
+// by a panic with http.ErrAbortHandler.
+func (x *exchange) finish() {
+	now := time.Now()
+	total := now.Sub(x.start)
+	if x.status == 0 {
+		x.first = total
+	}
+	x.e.meter.record(now, x.status, x.first, x.retries)
+	if x.e.access != nil {
+		x.e.access.write(x, total)
+	}
+	*x = exchange{}
+	exchanges.Put(x)
+}
+
+// Header implements http.ResponseWriter.
+func (x *exchange) Header() http.Header { return x.w.Header() }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		x.status = status
+		x.first = time.Since(x.start)
+	}
+	x.w.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.w.Write(p)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.w }

@@ -1,0 +1,113 @@
+package edge
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// forward passes a final answer on.
+func (d *delivery) forward(res *http.Response) *failure {
+	x := d.x
+	h := x.Header()
+	if res.Header["Connection"] != nil || res.Header["Keep-Alive"] != nil || res.Header["Upgrade"] != nil || res.Header["Proxy-Authenticate"] != nil {
+		stripHop(res.Header)
+	}
+	for k, v := range res.Header {
+		h[k] = v
+	}
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // or net/http guesses one
+	}
+	x.origin.tell(h)
+	if len(res.Trailer) > 0 {
+		for k := range res.Trailer {
+			h.Add("Trailer", k)
+		}
+	}
+	announced := len(res.Trailer)
+	if d.up != nil && !d.up.finished() && x.r.ProtoMajor == 1 {
+		h.Set("Connection", "close") // the rest of the request may stay unread
+	}
+	if isEventStream(res.Header["Content-Type"]) {
+		d.stream = true
+		d.e.streaming(d.t)
+	}
+	if n := res.ContentLength; n < 0 || n > int64(d.c.br.Buffered()) {
+		if d.up.finished() {
+			d.c.SetDeadline(time.Time{}) // a body takes as long as it takes
+		} else {
+			d.c.SetReadDeadline(time.Time{})
+		}
+	}
+	x.WriteHeader(res.StatusCode)
+	if !d.copyBody(res) {
+		return nil
+	}
+	d.copyTrailer(res, announced)
+	d.keep = !res.Close && d.c.br.Buffered() == 0
+	return nil
+}
+
+// copyBody passes the answer's body on, each piece at once if its length is
+// not known. It reports whether it came to its end.
+func (d *delivery) copyBody(res *http.Response) bool {
+	if res.Body == http.NoBody {
+		return true
+	}
+	x := d.x
+	streaming := res.ContentLength < 0 || d.stream
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		n, err := res.Body.Read(buf[:])
+		if n > 0 {
+			_, werr := x.Write(buf[:n])
+			if werr == nil && streaming && err == nil {
+				werr = http.NewResponseController(x.w).Flush()
+			}
+			if werr != nil && werr != http.ErrBodyNotAllowed {
+				x.failure = "client went away"
+				return false
+			}
+		}
+		if err == io.EOF {
+			return true
+		}
+		if err == nil {
+			continue
+		}
+		if isCanceled(x.r.Context()) {
+			x.failure = "client went away"
+		} else {
+			d.broken = true
+			x.failure = "answer broke off: " + err.Error()
+			d.t.checkSoon()
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// copyTrailer passes the trailer on; fields that were not announced carry
+// net/http's prefix for such.
+func (d *delivery) copyTrailer(res *http.Response, announced int) {
+	if len(res.Trailer) == 0 {
+		return
+	}
+	h := d.x.Header()
+	prefix := ""
+	if len(res.Trailer) != announced {
+		prefix = http.TrailerPrefix
+	}
+	for k, v := range res.Trailer {
+		h[prefix+k] = v
+	}
+}
+
+func isEventStream(contentType []string) bool {
+	return len(contentType) > 0 && strings.HasPrefix(contentType[0], "text/event-stream")
+}

@@ -1,0 +1,156 @@
+package edge
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// parseHops reads X-Forwarded-For. It returns the addresses at its end that
+// are well-formed, at most maxHops: what stands left of a malformed element
+// cannot be placed in the chain.
+func parseHops(s string) []netip.Addr {
+	if len(s) > maxForwarded {
+		s = s[len(s)-maxForwarded:]
+	}
+	var hops []netip.Addr
+	for len(hops) < maxHops {
+		i := strings.LastIndexByte(s, ',')
+		a, ok := parseNode(strings.TrimSpace(s[i+1:]))
+		if !ok {
+			break
+		}
+		hops = append(hops, a)
+		if i < 0 {
+			break
+		}
+		s = s[:i]
+	}
+	for i, j := 0, len(hops)-1; i < j; i, j = i+1, j-1 {
+		hops[i], hops[j] = hops[j], hops[i]
+	}
+	return hops
+}
+
+// parseNode reads an address as proxies write it: 192.0.2.1, 192.0.2.1:80,
+// 2001:db8::1, [2001:db8::1], [2001:db8::1]:80.
+func parseNode(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
+			a, err = netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		} else {
+			var ap netip.AddrPort
+			ap, err = netip.ParseAddrPort(s)
+			a = ap.Addr()
+		}
+	}
+	// A zone is of the peer's machine and may hold any character.
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return a.Unmap(), true
+}
+
+// A forwardedElement is one hop of a Forwarded header; what it does not say is
+// empty.
+type forwardedElement struct{ node, host, proto string }
+
+// hopsOf returns the addresses of the last elements that have one.
+func hopsOf(elements []forwardedElement) []netip.Addr {
+	var hops []netip.Addr
+	for i := len(elements) - 1; i >= 0; i-- {
+		a, ok := parseNode(elements[i].node)
+		if !ok {
+			break
+		}
+		hops = append([]netip.Addr{a}, hops...)
+	}
+	return hops
+}
+
+// parseForwarded reads a Forwarded header (RFC 7239, section 4). A header that
+// is malformed, too long or of more than maxHops elements says nothing.
+func parseForwarded(s string) []forwardedElement {
+	if len(s) > maxForwarded {
+		return nil
+	}
+	var elements []forwardedElement
+	var e forwardedElement
+	for {
+		s = strings.TrimLeft(s, " \t")
+		var name, value string
+		var ok bool
+		if s != "" && s[0] != ';' && s[0] != ',' {
+			if name, value, s, ok = cutPair(s); !ok {
+				return nil
+			}
+			switch strings.ToLower(name) {
+			case "for":
+				e.node = value
+			case "host":
+				e.host = value
+			case "proto":
+				e.proto = value
+			}
+		}
+		s = strings.TrimLeft(s, " \t")
+		switch {
+		case s == "" || s[0] == ',':
+			if elements = append(elements, e); len(elements) > maxHops {
+				return nil
+			}
+			if s == "" {
+				return elements
+			}
+			e = forwardedElement{}
+		case s[0] != ';':
+			return nil
+		}
+		s = s[1:]
+	}
+}
+
+// cutPair cuts token "=" (token / quoted-string) off the front of s.
+func cutPair(s string) (name, value, rest string, ok bool) {
+	n := tokenLen(s)
+	if n == 0 || n == len(s) || s[n] != '=' {
+		return "", "", "", false
+	}
+	name, s = s[:n], s[n+1:]
+	if s != "" && s[0] == '"' {
+		value, rest, ok = cutQuoted(s[1:])
+		return name, value, rest, ok
+	}
+	n = tokenLen(s)
+	return name, s[:n], s[n:], n > 0
+}
+
+// cutQuoted reads a quoted-string after its opening quote.
+func cutQuoted(s string) (value, rest string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return b.String(), s[i+1:], true
+		case c == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte(s[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", "", false
+}
+
+// tokenLen returns the length of the token (RFC 9110, section 5.6.2) s begins
+// with.
+func tokenLen(s string) int {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0 {
+			continue
+		}
+		return i
+	}
+	return len(s)
+}

@@ -1,0 +1,75 @@
+package edge
+
+import (
+	"html"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// pageText is what a person reads when there is no answer of the application.
+type pageText struct{ title, text string }
+
+var (
+	pageBusy = pageText{"Back in a moment",
+		"The site is starting again and could not take your request. Nothing of it was processed: please try again in a few seconds, and send a form again if you were sending one."}
+	pageUndelivered = pageText{"Not delivered",
+		"Your request could not be delivered to the site. Nothing of it was processed: please try again, and send a form again if you were sending one."}
+	pageUnsure = pageText{"No answer",
+		"The site took your request and went away before it answered. It may have been processed: if you were sending a form, please look whether it arrived before you send it again."}
+	pageSlow = pageText{"No answer in time",
+		"The site took your request and did not answer in time. It may have been processed: if you were sending a form, please look whether it arrived before you send it again."}
+	pageRepeatable = pageText{"No answer",
+		"The site did not answer your request. Please try again."}
+	pageGarbled = pageText{"No proper answer",
+		"The site's answer could not be understood. If you were sending a form, please look whether it arrived before you send it again."}
+	pageTooLarge = pageText{"Too large",
+		"What you sent is larger than this site takes. Nothing of it was processed."}
+	pageBroken = pageText{"Incomplete",
+		"Your request did not arrive whole. Nothing of it was processed: please send it again."}
+	pageMissing = pageText{"Not found", "There is nothing at this address."}
+)
+
+// page answers with a plain page: HTML for who asks for it, else text.
+func (x *exchange) page(status int, p pageText) {
+	h := x.Header()
+	clear(h)
+	x.origin.tell(h)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+	if n := x.r.ContentLength; (n < 0 || n > bufferedBody) && x.r.ProtoMajor == 1 {
+		h.Set("Connection", "close") // what is left of the body is not read
+	}
+	body := p.title + ". " + p.text + "\n"
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if strings.Contains(x.r.Header.Get("Accept"), "text/html") {
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		body = pageHTML(p, x.origin.id)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	x.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		x.Write([]byte(body))
+	}
+}
+
+func pageHTML(p pageText, id string) string {
+	return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>` + html.EscapeString(p.title) + `</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; padding: 0 1.5rem }
+h1 { font-size: 1.6rem; font-weight: 600 }
+small { opacity: .6 }
+</style>
+<h1>` + html.EscapeString(p.title) + `</h1>
+<p>` + html.EscapeString(p.text) + `</p>
+<p><small>` + html.EscapeString(id) + `</small></p>
+</html>
+`
+}

@@ -1,0 +1,307 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// A failure says why a delivery gave no answer, and so what may follow.
+type failure struct {
+	kind   failureKind
+	reused bool // on a connection that had served before
+	err    error
+}
+
+type failureKind int
+
+const (
+	notSent    failureKind = iota // the target cannot have the request
+	noAnswer                      // sent; the connection ended before any byte of an answer
+	tooLate                       // sent; no answer in time
+	garbled                       // an answer began and was not HTTP
+	clientGone                    // the client went away
+	tooLarge                      // the body is larger than allowed
+	incomplete                    // the client did not send the whole body
+)
+
+// maxTries bounds the deliveries of one request. Each failed one takes a target
+// out or opens a new connection, so more are not to be expected.
+const maxTries = 8
+
+// proxy delivers the request to a target, and to others as long as that is
+// safe, and passes the answer on.
+func (e *Edge) proxy(x *exchange) {
+	body, ok := x.readBody()
+	if !ok {
+		return
+	}
+	var avoid *target
+	var deadline time.Time
+	fresh, unanswered := false, 0
+	for {
+		if deadline.IsZero() {
+			deadline = time.Now().Add(e.opt.HoldTimeout)
+		}
+		t, err := e.acquire(x.r.Context(), avoid, deadline)
+		if err != nil {
+			x.refuse(err)
+			return
+		}
+		x.target = t.name
+		f := e.deliver(x, t, body, fresh)
+		if f == nil {
+			return
+		}
+		switch {
+		case f.kind == notSent && body.again():
+		case f.kind == noAnswer && repeatable(x.r) && body.again() && (f.reused || unanswered == 0):
+			// A new connection that breaks may mean that this very request kills
+			// its instance: it is given to one more, not to all.
+			if !f.reused {
+				unanswered++
+			}
+		default:
+			x.explain(f)
+			return
+		}
+		if x.retries+1 >= maxTries {
+			x.explain(f)
+			return
+		}
+		x.retries++
+		avoid, fresh = t, fresh || f.reused
+	}
+}
+
+// repeatable reports whether a request may be processed twice.
+func repeatable(r *http.Request) bool {
+	switch r.Method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
+}
+
+// deliver sends the request to t and passes its answer on. It returns nil when
+// an answer was begun, whatever became of it. It panics with
+// http.ErrAbortHandler if the target broke off its answer.
+func (e *Edge) deliver(x *exchange, t *target, body *requestBody, fresh bool) (f *failure) {
+	d := delivery{e: e, x: x, t: t, body: body, upgrade: upgradeOf(x.r)}
+	defer func() {
+		d.end(f)
+	}()
+	if f := d.connect(fresh); f != nil {
+		return f
+	}
+	d.stop = context.AfterFunc(x.r.Context(), d.c.abort)
+	if f := d.send(); f != nil {
+		return f
+	}
+	res, f := d.receive()
+	if f != nil {
+		return f
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return d.switchProtocols(res)
+	}
+	return d.forward(res)
+}
+
+// A delivery is one try to have a request answered by one target.
+type delivery struct {
+	e       *Edge
+	x       *exchange
+	t       *target
+	body    *requestBody
+	upgrade string
+	c       *conn
+	stop    func() bool // ends the watch for the client going away
+	up      *upload
+	keep    bool // the connection can serve another request
+	stream  bool // counted as a stream
+	broken  bool // the answer broke off
+}
+
+// end puts the connection away and counts the delivery.
+func (d *delivery) end(f *failure) {
+	if d.c != nil {
+		d.up.finish(d.x)
+		watched := d.stop == nil || d.stop()
+		if d.keep && watched && d.up.finished() {
+			d.t.putIdle(d.c)
+		} else {
+			d.c.Close()
+		}
+	}
+	served := f == nil && !d.broken
+	d.e.release(d.t, d.stream, served, !served && (f == nil || f.kind != clientGone))
+}
+
+// connect takes an unused connection or makes one.
+func (d *delivery) connect(fresh bool) *failure {
+	if !fresh && d.upgrade == "" {
+		maxIdle := d.t.opt.IdleTimeout
+		if !repeatable(d.x.r) {
+			maxIdle = min(maxIdle, freshIdle)
+		}
+		if c := d.t.takeIdle(maxIdle); c != nil {
+			c.reused = true
+			d.c = c
+			return nil
+		}
+	}
+	ctx := d.x.r.Context()
+	c, err := d.t.dial(ctx)
+	if err == nil {
+		d.c = c
+		return nil
+	}
+	if isCanceled(ctx) {
+		return &failure{kind: clientGone, err: ctx.Err()}
+	}
+	d.e.suspect(d.t, err)
+	return &failure{kind: notSent, err: err}
+}
+
+// send writes the request: all of it, or its head while an upload follows.
+func (d *delivery) send() *failure {
+	c := d.c
+	c.head = d.x.appendHead(c.head[:0], d.body, d.upgrade)
+	headLen := len(c.head)
+	c.SetDeadline(time.Now().Add(d.t.opt.ResponseTimeout))
+	n, err := 0, error(nil)
+	switch data := d.body.data; {
+	case len(data) > 4<<10:
+		var n64 int64
+		n64, err = (&net.Buffers{c.head, data}).WriteTo(c.Conn)
+		n = int(n64)
+	default:
+		c.head = append(c.head, data...)
+		n, err = c.Write(c.head)
+	}
+	if err != nil && n < headLen {
+		if isCanceled(d.x.r.Context()) {
+			return &failure{kind: clientGone, err: err}
+		}
+		return &failure{kind: notSent, reused: c.reused, err: err}
+	}
+	// A later error of writing is left to receive: the target may have answered
+	// and closed without reading the rest.
+	if d.body.stream != nil {
+		c.SetReadDeadline(time.Time{}) // set again when all is sent
+		d.up = d.x.startUpload(c, d.body)
+	}
+	return nil
+}
+
+// receive reads the head of the answer, and passes interim answers on.
+func (d *delivery) receive() (*http.Response, *failure) {
+	c := d.c
+	if _, err := c.br.Peek(1); err != nil {
+		return nil, d.diagnose(err, noAnswer)
+	}
+	for range 16 {
+		res, err := c.readResponse(d.x.r)
+		if err != nil {
+			return nil, d.diagnose(err, garbled)
+		}
+		switch s := res.StatusCode; {
+		case s == http.StatusSwitchingProtocols || s >= 200:
+			return res, nil
+		case s < 100:
+			return nil, d.diagnose(errors.New("status below 100"), garbled)
+		case s == http.StatusContinue:
+			// The client's was answered by its server when the body was read.
+		default:
+			h := d.x.Header()
+			stripHop(res.Header)
+			for k, v := range res.Header {
+				h[k] = v
+			}
+			d.x.w.WriteHeader(s)
+			clear(h)
+		}
+	}
+	return nil, d.diagnose(errors.New("too many interim answers"), garbled)
+}
+
+// diagnose finds out why there is no answer.
+func (d *delivery) diagnose(err error, otherwise failureKind) *failure {
+	f := &failure{kind: otherwise, reused: d.c.reused, err: err}
+	cerr := d.up.clientErr()
+	switch {
+	case isTooLarge(cerr):
+		f.kind, f.err = tooLarge, cerr
+	case isCanceled(d.x.r.Context()):
+		f.kind, f.err = clientGone, d.x.r.Context().Err()
+	case cerr != nil:
+		f.kind, f.err = incomplete, cerr
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		f.kind = tooLate
+	case otherwise == noAnswer && !d.c.reused:
+		// A new connection that ends without an answer: the instance is dying. One
+		// that was unused may just have been closed for that.
+		d.e.suspect(d.t, err)
+	}
+	return f
+}
+
+// refuse answers a request that no target could be found for.
+func (x *exchange) refuse(err error) {
+	if isCanceled(x.r.Context()) {
+		x.failure = "client went away"
+		return
+	}
+	x.fail(err.Error(), http.StatusServiceUnavailable, pageBusy)
+}
+
+// explain answers a request whose delivery failed.
+func (x *exchange) explain(f *failure) {
+	reason := f.err.Error()
+	switch f.kind {
+	case clientGone:
+		x.failure = "client went away"
+	case notSent:
+		x.fail(reason, http.StatusBadGateway, pageUndelivered)
+	case tooLate:
+		p := pageSlow
+		if x.safe() {
+			p = pageRepeatable
+		}
+		x.fail("no answer in time", http.StatusGatewayTimeout, p)
+	case tooLarge:
+		x.fail(reason, http.StatusRequestEntityTooLarge, pageTooLarge)
+	case incomplete:
+		x.fail(reason, http.StatusBadRequest, pageBroken)
+	case garbled:
+		x.fail(reason, http.StatusBadGateway, pageGarbled)
+	default:
+		p := pageUnsure
+		if x.safe() {
+			p = pageRepeatable
+		}
+		if errors.Is(f.err, io.EOF) {
+			reason = "connection closed without an answer"
+		}
+		x.fail(reason, http.StatusBadGateway, p)
+	}
+}
+
+// safe reports whether the request changes nothing (RFC 9110, section 9.2.1).
+func (x *exchange) safe() bool {
+	return x.r.Method == http.MethodGet || x.r.Method == http.MethodHead || x.r.Method == http.MethodOptions
+}
+
+// fail answers with a page and notes why.
+func (x *exchange) fail(reason string, status int, p pageText) {
+	x.failure = reason
+	if x.status != 0 {
+		return
+	}
+	x.page(status, p)
+}
