@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 
@@ -10,13 +9,15 @@ import (
 
 // inDir runs fn with dir as the working directory of fn's own thread alone:
 // the thread stops sharing its working directory with the process first, and is
-// thrown away afterwards, by returning while locked to it.
+// thrown away afterwards, by returning while locked to it. Container runtimes may
+// forbid that; then the whole process changes for the moment.
 func inDir(dir string, fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_FS); err != nil {
-			done <- fmt.Errorf("give a thread its own working directory: %w", err)
+		if unix.Unshare(unix.CLONE_FS) != nil {
+			runtime.UnlockOSThread()
+			done <- inProcessDir(dir, fn)
 			return
 		}
 		if err := os.Chdir(dir); err != nil {

@@ -241,7 +241,7 @@ func prepareDir(dir string) error {
 func newPosix(dir string) (*posix.Posix, error) {
 	var p *posix.Posix
 	err := inDir(dir, func() (err error) {
-		p, err = posix.New(dir, meta.XattrMeta{}, posix.PosixOpts{CopyObjectThreshold: copyLimit})
+		p, err = posix.New(dir, attributes{}, posix.PosixOpts{CopyObjectThreshold: copyLimit})
 		return err
 	})
 	return p, err
