@@ -51,7 +51,7 @@ func requirement(f *modfile.File, r *modfile.Require) watch.Requirement {
 			continue
 		}
 		if rep.New.Version == "" {
-			q.Version, q.Range = "", r.Mod.Version
+			q.Version, q.Range, q.Elsewhere = "", r.Mod.Version, true
 			q.Note = "replaced by the folder " + rep.New.Path + ": what is in it is not compared"
 			continue
 		}

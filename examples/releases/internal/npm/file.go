@@ -67,7 +67,7 @@ func fromRange(name, text string) watch.Requirement {
 	}
 	for _, p := range []string{"file:", "link:", "workspace:", "git", "http:", "https:", "github:", "catalog:", "portal:", "patch:"} {
 		if strings.HasPrefix(text, p) {
-			r.Note = "does not come from a registry: not compared"
+			r.Note, r.Elsewhere = "does not come from a registry: not compared", true
 			return r
 		}
 	}
@@ -171,6 +171,7 @@ func fromPackages(m *watch.Manifest, packages map[string]lockPackage, lines line
 func addLocked(m *watch.Manifest, seen map[string]int, r watch.Requirement) {
 	if !valid(r.Version) {
 		r.Note, r.Range, r.Version = join(r.Note, "does not come from a registry: not compared"), r.Version, ""
+		r.Elsewhere = true
 	}
 	key := r.Name + "@" + r.Version
 	if i, ok := seen[key]; ok {

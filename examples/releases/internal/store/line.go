@@ -36,7 +36,7 @@ func (d *DB) Lines(ctx context.Context, project string) ([]Line, error) {
 		u := &standing[i]
 		byFrom[step{u.ID, u.From}] = u
 	}
-	rows, err := d.sql.QueryContext(ctx, d.bind(`SELECT r.project, r.file, r.ecosystem, r.name, r.version, r.wanted, r.direct, r.dev, r.line, r.note
+	rows, err := d.sql.QueryContext(ctx, d.bind(`SELECT r.project, r.file, r.ecosystem, r.name, r.version, r.wanted, r.direct, r.dev, r.elsewhere, r.line, r.note
 		FROM requirements r WHERE (? = '' OR r.project = ?) AND`+live+`ORDER BY r.project, r.ecosystem, r.name, r.version, r.file`), project, project)
 	if err != nil {
 		return nil, fmt.Errorf("requirements: %w", err)
@@ -45,7 +45,7 @@ func (d *DB) Lines(ctx context.Context, project string) ([]Line, error) {
 	var list []Line
 	for rows.Next() {
 		var l Line
-		if err := rows.Scan(&l.Project, &l.File, &l.Ecosystem, &l.Name, &l.Version, &l.Range, &l.Direct, &l.Dev, &l.Requirement.Line, &l.Note); err != nil {
+		if err := rows.Scan(&l.Project, &l.File, &l.Ecosystem, &l.Name, &l.Version, &l.Range, &l.Direct, &l.Dev, &l.Elsewhere, &l.Requirement.Line, &l.Note); err != nil {
 			return nil, err
 		}
 		l.Package = packages[l.ID]

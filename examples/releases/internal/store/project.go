@@ -73,13 +73,13 @@ func (d *DB) projectInsert() string {
 
 func (d *DB) insertRequirements(ctx context.Context, tx *sql.Tx, project string, m *watch.Manifest) error {
 	key := []string{"project", "file", "ecosystem", "name", "version"}
-	rest := []string{"wanted", "direct", "dev", "line", "note"}
+	rest := []string{"wanted", "direct", "dev", "elsewhere", "line", "note"}
 	list := unique(m.Requirements)
 	for len(list) > 0 {
 		n := min(len(list), insertRows)
 		var args []any
 		for _, r := range list[:n] {
-			args = append(args, project, m.File, string(r.Ecosystem), r.Name, r.Version, r.Range, flag(r.Direct), flag(r.Dev), r.Line, r.Note)
+			args = append(args, project, m.File, string(r.Ecosystem), r.Name, r.Version, r.Range, flag(r.Direct), flag(r.Dev), flag(r.Elsewhere), r.Line, r.Note)
 		}
 		if _, err := tx.ExecContext(ctx, d.upsert("requirements", key, rest, n), args...); err != nil {
 			return err
@@ -170,7 +170,7 @@ const live = ` NOT (r.file = 'package.json' AND EXISTS (SELECT 1 FROM requiremen
 // or of all when project is "". A package that is only named without a version
 // is asked for as well.
 func (d *DB) Watched(ctx context.Context, project string) ([]watch.ID, error) {
-	q := "SELECT DISTINCT r.ecosystem, r.name FROM requirements r WHERE (? = '' OR r.project = ?) AND" + live + "ORDER BY r.ecosystem, r.name"
+	q := "SELECT DISTINCT r.ecosystem, r.name FROM requirements r WHERE r.elsewhere = 0 AND (? = '' OR r.project = ?) AND" + live + "ORDER BY r.ecosystem, r.name"
 	rows, err := d.sql.QueryContext(ctx, d.bind(q), project, project)
 	if err != nil {
 		return nil, fmt.Errorf("watched packages: %w", err)

@@ -181,7 +181,7 @@ func (d *DB) updates(ctx context.Context, where string, args ...any) ([]Update, 
 // updates without an outcome.
 func (d *DB) Pending(ctx context.Context) (packages, updates int, err error) {
 	err = d.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT DISTINCT r.ecosystem, r.name FROM requirements r
-		LEFT JOIN packages p ON p.ecosystem = r.ecosystem AND p.name = r.name WHERE p.name IS NULL AND`+live+`) waiting`).Scan(&packages)
+		LEFT JOIN packages p ON p.ecosystem = r.ecosystem AND p.name = r.name WHERE p.name IS NULL AND r.elsewhere = 0 AND`+live+`) waiting`).Scan(&packages)
 	if err == nil {
 		err = d.sql.QueryRowContext(ctx, d.bind("SELECT COUNT(*) FROM updates WHERE standing = 1 AND status = ?"), Waiting).Scan(&updates)
 	}

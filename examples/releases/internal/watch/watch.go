@@ -61,6 +61,9 @@ type Requirement struct {
 	Range   string // as written, where that is not one exact version
 	Direct  bool   // asked for by the project itself, not by what it requires
 	Dev     bool   // needed for development only
+	// Elsewhere: it comes from a folder or an address, and no registry is asked
+	// for it, since even its name may be private.
+	Elsewhere bool
 	Note    string // what else the file says: replaced, unpinned, …
 	Line    int    // in the file, from 1; 0 unknown
 }

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS requirements (
   wanted    VARCHAR(110) NOT NULL,
   direct    SMALLINT NOT NULL,
   dev       SMALLINT NOT NULL,
+  elsewhere SMALLINT NOT NULL,
   line      INTEGER NOT NULL,
   note      VARCHAR(520) NOT NULL,
   PRIMARY KEY (project, file, ecosystem, name, version)

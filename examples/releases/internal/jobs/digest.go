@@ -1,0 +1,108 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/examples/releases/internal/digest"
+	"github.com/dayfly-dev/dayfly/examples/releases/internal/store"
+	"github.com/dayfly-dev/dayfly/task"
+)
+
+// DigestArgs of the task "daily_digest".
+type DigestArgs struct {
+	Day  string `json:"day,omitempty"`  // 2006-01-02, default today (UTC)
+	To   string `json:"to,omitempty"`   // default DIGEST_TO
+	Wait int    `json:"wait,omitempty"` // how many times to wait 5 s for checks that are under way
+}
+
+// The first digest waits at most ten minutes for the first checks.
+const (
+	digestPause = 5 * time.Second
+	digestWaits = 120
+)
+
+// dailyDigest mails what was found since the last digest. With nothing new
+// there is no mail.
+//
+// The mail leaves at most once for a day and recipient: the claim is in the
+// database before. If this process dies between the claim and the mail, that
+// day's is lost, and what it would have told comes with the next day's. The
+// other way round, two mails, is what people stop reading.
+func (j *Jobs) dailyDigest(ctx context.Context, a DigestArgs) error {
+	day := j.Now().UTC().Format(time.DateOnly)
+	if a.Day != "" {
+		if _, err := time.Parse(time.DateOnly, a.Day); err != nil {
+			return task.Permanent(fmt.Errorf("daily_digest: day %.40q is not of the form 2006-01-02", a.Day))
+		}
+		day = a.Day
+	}
+	to := a.To
+	if to == "" {
+		to = j.DigestTo
+	}
+	if to == "" || j.Mail == nil {
+		j.Log.Warn("no digest: neither DIGEST_TO nor MAIL_FROM says to whom")
+		return nil
+	}
+	if a.Wait > 0 {
+		packages, updates, err := j.DB.Pending(ctx)
+		if err != nil {
+			return err
+		}
+		if packages+updates > 0 {
+			a.Wait--
+			_, err := j.DailyDigest.Enqueue(ctx, j.Client, a, task.Delay(digestPause))
+			return err
+		}
+	}
+	m, covered, err := j.compose(ctx, day, to)
+	if err != nil {
+		return err
+	}
+	if m.Updates == 0 {
+		j.Log.Info("no digest: nothing new", "day", day)
+		return nil
+	}
+	return j.sendDigest(ctx, day, to, m, covered)
+}
+
+func (j *Jobs) compose(ctx context.Context, day, to string) (digest.Mail, time.Time, error) {
+	since, err := j.DB.CoveredTo(ctx, to)
+	if err != nil {
+		return digest.Mail{}, since, err
+	}
+	lines, err := j.DB.Lines(ctx, "")
+	if err != nil {
+		return digest.Mail{}, since, err
+	}
+	covered := since
+	for _, l := range lines {
+		if u := l.Update; u != nil && u.Advised.After(covered) && digest.Tells(*u) {
+			covered = u.Advised
+		}
+	}
+	return digest.Compose(digest.Input{Day: day, SiteURL: j.SiteURL, Since: since, Lines: lines}), covered, nil
+}
+
+func (j *Jobs) sendDigest(ctx context.Context, day, to string, m digest.Mail, covered time.Time) error {
+	mine, err := j.DB.ClaimDigest(ctx, day, to, j.Now())
+	if err != nil {
+		return err
+	}
+	if !mine {
+		j.Log.Info("digest was sent or claimed before", "day", day)
+		return nil
+	}
+	if err := j.Mail.Send(ctx, to, m.Subject, m.Text); err != nil {
+		if ctx.Err() != nil {
+			// Interrupted: it may have left. The claim stays, see above.
+			return task.Permanent(fmt.Errorf("digest of %s: interrupted, not known whether it left: %w", day, err))
+		}
+		return errors.Join(fmt.Errorf("digest of %s: %w", day, err), j.DB.ReleaseDigest(ctx, day, to))
+	}
+	j.Log.Info("digest sent", "day", day, "updates", m.Updates)
+	return j.DB.SettleDigest(context.WithoutCancel(ctx), day, to, store.Sent, m.Updates, covered)
+}
