@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // claim is what this process knows of a tick that it has not seen done.
@@ -34,6 +36,9 @@ type record struct {
 	At       time.Time `json:"at"`
 	Lease    string    `json:"lease,omitempty"`
 	ID       string    `json:"id"` // of the task
+	// Nonce is random, so that no two writes of a record are the same: see
+	// bucketTicks.Create.
+	Nonce string `json:"nonce"`
 }
 
 const (
@@ -145,6 +150,7 @@ func (e *entry) record(c *claim) []byte {
 	b, err := json.Marshal(record{
 		Version: 1, Schedule: e.Name, Tick: c.tick, Claim: c.seen, Owner: e.o.Owner,
 		At: e.o.now().UTC(), Lease: e.o.Lease.String(), ID: e.firing(c.tick).ID,
+		Nonce: uuid.NewString(),
 	})
 	if err != nil {
 		panic(err) // it has strings and times only

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -30,6 +32,7 @@ type spec struct {
 	Times   string    `json:"times"`
 	Since   time.Time `json:"since"`
 	Owner   string    `json:"owner"`
+	Nonce   string    `json:"nonce"`
 }
 
 // recover reads what was done before, by any process: from when on ticks
@@ -152,7 +155,7 @@ func (e *entry) since(ctx context.Context) (time.Time, error) {
 			}
 		}
 		now := e.o.now().UTC().Round(0)
-		body, err := json.Marshal(spec{Version: 1, Times: e.signature(), Since: now, Owner: e.o.Owner})
+		body, err := json.Marshal(spec{Version: 1, Times: e.signature(), Since: now, Owner: e.o.Owner, Nonce: uuid.NewString()})
 		if err != nil {
 			return time.Time{}, err
 		}

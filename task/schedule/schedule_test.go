@@ -189,6 +189,25 @@ func brute(minutes, hours map[int]bool, loc *time.Location, from time.Time, n in
 	return due
 }
 
+// TestCronCentury: a leap day is found in every leap year a calendar can reach,
+// also beyond the tables of zones.
+func TestCronCentury(t *testing.T) {
+	times, err := CronTimes("30 4 29 2 *", "Europe/Sofia")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for year := 2028; year <= 2096; year += 4 {
+		at = times.Next(at)
+		if want := time.Date(year, 2, 29, 2, 30, 0, 0, time.UTC); !at.Equal(want) {
+			t.Fatalf("%v, not %v", at, want)
+		}
+	}
+	if at = times.Next(at); !at.IsZero() && at.Year() != 2104 {
+		t.Errorf("after 2096: %v", at)
+	}
+}
+
 func TestEvery(t *testing.T) {
 	s := Schedule{Name: "x", Task: "x", Every: 45 * time.Minute}
 	times, err := s.Times()
