@@ -31,7 +31,9 @@ func (m *Manifest) setDefaults() {
 		setDefault(&q.Retention, Duration(4*24*time.Hour))
 	}
 	for _, s := range m.Schedule {
-		setDefault(&s.Timezone, "UTC")
+		if s.Cron != "" {
+			setDefault(&s.Timezone, "UTC")
+		}
 		setDefault(&s.Queue, "default")
 	}
 	for _, d := range m.Database {

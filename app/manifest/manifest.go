@@ -6,7 +6,13 @@
 // 1 MiB.
 package manifest
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/task/schedule"
+)
 
 // FileName is the manifest's name in an application's folder.
 const FileName = "dayfly.toml"
@@ -72,7 +78,7 @@ type Queue struct {
 type Schedule struct {
 	Cron     string         `toml:"cron"`     // five fields, or @hourly and the like; one of cron and every
 	Every    Duration       `toml:"every"`    // 1s–366d
-	Timezone string         `toml:"timezone"` // IANA name, default UTC
+	Timezone string         `toml:"timezone"` // IANA name, default UTC; with cron only
 	Task     string         `toml:"task"`     // required
 	Queue    string         `toml:"queue"`    // default "default"
 	Args     map[string]any `toml:"args"`     // the task's arguments, sent as JSON; default {}
@@ -140,5 +146,17 @@ type Listen struct {
 // Dead is the name of the dead-letter queue of a queue.
 func Dead(queue string) string { return queue + "-dead" }
 
-// Period of a schedule given by every.
-func (s *Schedule) Period() time.Duration { return time.Duration(s.Every) }
+// Times is the schedule in the form that package schedule runs.
+func (m *Manifest) Times(name string) (schedule.Schedule, error) {
+	s := m.Schedule[name]
+	args := s.Args
+	if args == nil {
+		args = map[string]any{}
+	}
+	text, err := json.Marshal(args)
+	if err != nil {
+		return schedule.Schedule{}, fmt.Errorf("schedule.%s.args: %w", name, err)
+	}
+	return schedule.Schedule{Name: name, Cron: s.Cron, Every: time.Duration(s.Every), Timezone: s.Timezone,
+		Task: s.Task, Queue: s.Queue, Args: text}, nil
+}

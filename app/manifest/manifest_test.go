@@ -96,6 +96,8 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"time zone", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\ntimezone = \"Europe/Sofja\"\n", "is not a time zone"},
 		{"cron and every", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ncron = \"* * * * *\"\ntask = \"t\"\n", "needs either cron"},
 		{"not TOML", "name = \"a\"\n[process.web\n", "m.toml:2:"},
+		{"cron", "name = \"a\"\n[queue.default]\n[schedule.s]\ncron = \"61 * * * *\"\ntask = \"t\"\n", "m.toml:4:1: schedule s: "},
+		{"utm", "name = \"a\"\n[edge.click.d]\nutm = { source = \"e mail\", medium = \"m\", campaign = \"c\" }\n", "m.toml:3:9: edge.click.d.utm.source is"},
 		{"two with http", "name = \"a\"\n[process.a]\ncommand=\"x\"\nhttp=true\n[process.b]\ncommand=\"x\"\nhttp=true\n", "two processes have http = true"},
 		{"static outside", "name = \"a\"\n[static]\ndir = \"../up\"\n", "below the manifest's own"},
 		{"twice the same key", "name = \"a\"\nname = \"b\"\n", "m.toml:2:"},

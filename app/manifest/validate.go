@@ -18,6 +18,7 @@ import (
 var (
 	nameForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	envForm    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	utmForm    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$`)
 )
 
@@ -145,14 +146,14 @@ func (c *checker) schedules() {
 		if (s.Cron == "") == (s.Every == 0) {
 			c.fail(key, "schedule %q needs either cron = \"30 4 * * *\" or every = \"45m\"", name)
 		}
-		if s.Every != 0 {
-			c.duration(key+".every", s.Every, time.Second, 366*24*time.Hour)
-		}
 		if _, err := time.LoadLocation(s.Timezone); err != nil {
 			c.fail(key+".timezone", "%q is not a time zone; use a name such as \"Europe/Sofia\" or \"UTC\"", s.Timezone)
-		}
-		if s.Task == "" {
+		} else if s.Task == "" {
 			c.fail(key+".task", "schedule %q names no task: add task = \"…\"", name)
+		} else if times, err := c.m.Times(name); err != nil {
+			c.fail(key+".args", "%v", err)
+		} else if _, err := times.Times(); err != nil && (s.Cron == "") != (s.Every == 0) {
+			c.fail(key+map[bool]string{true: ".cron", false: ".every"}[s.Cron != ""], "%v", err)
 		}
 		if c.m.Queue[s.Queue] == nil {
 			text := fmt.Sprintf("there is no [queue.%s]", s.Queue)
@@ -220,6 +221,12 @@ func (c *checker) front() {
 	c.duration("edge.hold", m.Edge.Hold, 0, 5*time.Minute)
 	for _, name := range sorted(m.Edge.Click) {
 		c.name("edge.click", name)
+		utm := m.Edge.Click[name].UTM
+		for field, v := range map[string]string{"source": utm.Source, "medium": utm.Medium, "campaign": utm.Campaign} {
+			if !utmForm.MatchString(v) {
+				c.fail("edge.click."+name+".utm."+field, "edge.click.%s.utm.%s is %q; use 1 to 100 of A-Z, a-z, 0-9, _, . and -", name, field, v)
+			}
+		}
 	}
 	for key, address := range map[string]string{"edge": m.Listen.Edge, "dashboard": m.Listen.Dashboard,
 		"aws": m.Listen.AWS, "cache": m.Listen.Cache, "smtp": m.Listen.SMTP} {

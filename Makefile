@@ -1,0 +1,45 @@
+# Targets for people who change Dayfly. `make test` is everything that is tested.
+
+GO      ?= go
+VENV    := .tools/venv
+PACKAGES = ./...
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help build check test unit e2e lint bench live tools fuzz soak clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## the binary, bin/dayfly
+	$(GO) build -trimpath -o bin/dayfly ./cmd/dayfly
+
+check: lint test ## what CI runs
+
+test: tools ## every test, with the tools they need installed first
+	CI=true $(GO) test -timeout 12m $(PACKAGES)
+
+race: tools ## the tests of all packages under the race detector
+	CI=true $(GO) test -race -timeout 30m $(PACKAGES)
+
+lint: ## formatting, vet, linters and the arrows between rooms
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) run $(LINT) run $(PACKAGES)
+
+bench: tools ## the figures of doc/bench.md
+	bash test/bench.sh
+
+live: ## the release watcher against the real registries (needs a network)
+	$(GO) test -count=1 -tags live -run Live ./examples/releases/...
+
+fuzz: ## each fuzz test for 20 s
+	bash test/fuzz.sh
+
+soak: tools ## the crash test, longer: 200,000 tasks and 60 kills
+	DAYFLY_CRASH_TASKS=200000 DAYFLY_CRASH_KILLS=60 CI=true $(GO) test -count=1 -timeout 60m -run TestCrash -v ./test
+
+tools: ## install what the tests need beside Go (asks for no right by itself)
+	@bash test/tools.sh
+
+clean: ## remove what was built; data folders stay
+	rm -rf bin

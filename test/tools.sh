@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Go: servers and a browser from Debian's
+# packages, clients from PyPI into .tools/venv. Says what it does; does nothing
+# when all is there. Where a right is missing it prints the command to run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(chromium memcached postgresql mariadb-server swaks wrk python3-venv gcc libc6-dev iproute2)
+missing=()
+for p in "${packages[@]}"; do
+	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+	command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+	if [ "$(id -u)" != 0 ]; then
+		echo "The tests need Debian packages that are not installed. Run this, then try again:" >&2
+		echo "  sudo sh -c '$command'" >&2
+		exit 1
+	fi
+	echo "installing ${missing[*]}"
+	# Servers are started by the tests themselves, not by the packages.
+	policy=/usr/sbin/policy-rc.d
+	[ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; trap 'rm -f $policy' EXIT; }
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+venv=.tools/venv
+stamp=$venv/.requirements
+if ! cmp -s test/requirements.txt "$stamp"; then
+	echo "installing Python clients into $venv"
+	python3 -m venv "$venv"
+	"$venv/bin/python" -m pip install -q --disable-pip-version-check -r test/requirements.txt
+	cp test/requirements.txt "$stamp"
+fi
