@@ -1,0 +1,88 @@
+package sqsserver
+
+import (
+	"fmt"
+	"strconv"
+)
+
+const maxBatch = 10
+
+// checkBatch applies the rules that refuse a batch as a whole.
+func checkBatch[E any](entries []E, id func(*E) string, entryName string) error {
+	if len(entries) == 0 {
+		return &apiError{emptyBatchRequest, "There should be at least one " + entryName + " in the request."}
+	}
+	if len(entries) > maxBatch {
+		return &apiError{tooManyEntries, fmt.Sprintf("Maximum number of entries per request are %d. You have sent %d.", maxBatch, len(entries))}
+	}
+	for i := range entries {
+		x := id(&entries[i])
+		if !goodEntryID(x) {
+			return &apiError{invalidBatchEntryID, "A batch entry id can only contain alphanumeric characters, hyphens and underscores. " +
+				"It can be at most 80 letters long."}
+		}
+		for j := range i {
+			if id(&entries[j]) == x {
+				return &apiError{batchEntryIDsNotDistinct, "Id " + x + " repeated."}
+			}
+		}
+	}
+	return nil
+}
+
+func goodEntryID(s string) bool {
+	if len(s) < 1 || len(s) > 80 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// writeBatch writes the reply: entries that went well, each by success, and
+// those that did not.
+func writeBatch[E any](c *call, e *encoder, entries []E, outcome func(*E) (id string, failed error), success func(*E)) {
+	e.begin()
+	failures := 0
+	e.beginList("Successful")
+	for i := range entries {
+		id, failed := outcome(&entries[i])
+		if failed != nil {
+			failures++
+			continue
+		}
+		e.begin()
+		e.str("Id", id)
+		if success != nil {
+			success(&entries[i])
+		}
+		e.end()
+	}
+	e.endList()
+	if failures > 0 {
+		e.beginList("Failed")
+		for i := range entries {
+			if id, failed := outcome(&entries[i]); failed != nil {
+				a := c.failure(failed)
+				e.begin()
+				e.str("Id", id)
+				e.boolean("SenderFault", a.kind.status < 500)
+				e.str("Code", a.query)
+				e.str("Message", a.message)
+				e.end()
+			}
+		}
+		e.endList()
+	}
+	e.end()
+}
+
+// batchTooLong refuses a batch whose messages are too large together.
+func batchTooLong(max, total int) error {
+	return &apiError{batchRequestTooLong, "Batch requests cannot be longer than " + strconv.Itoa(max) +
+		" bytes. You have sent " + strconv.Itoa(total) + " bytes."}
+}

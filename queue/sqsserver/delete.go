@@ -1,0 +1,120 @@
+package sqsserver
+
+// receipt is a receipt handle of a request, and what became of it.
+type receipt struct {
+	id      string
+	handle  string
+	timeout int // visibility, seconds; absent when not given
+	failed  error
+}
+
+func (r *receipt) field(d *decoder, key []byte) {
+	switch string(key) {
+	case "Id":
+		r.id = d.str()
+	case "ReceiptHandle":
+		r.handle = d.str()
+	case "VisibilityTimeout":
+		r.timeout = d.integer(absent)
+	default:
+		d.skip()
+	}
+}
+
+// oneReceipt decodes the arguments of an action on one message.
+func (c *call) oneReceipt(d *decoder) (name string, r receipt, err error) {
+	var url string
+	r.timeout = absent
+	d.object(func(key []byte) {
+		if string(key) == "QueueUrl" {
+			url = d.str()
+		} else {
+			r.field(d, key)
+		}
+	})
+	if err := d.done(); err != nil {
+		return "", r, err
+	}
+	if name, err = c.queueName(url); err != nil {
+		return "", r, err
+	}
+	if r.handle == "" {
+		return "", r, missingParameter("ReceiptHandle")
+	}
+	return name, r, nil
+}
+
+// manyReceipts decodes the arguments of an action on a batch.
+func (c *call) manyReceipts(d *decoder, entryName string) (name string, entries []receipt, err error) {
+	var url string
+	entries = make([]receipt, 0, maxBatch)
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "QueueUrl":
+			url = d.str()
+		case "Entries":
+			d.list(func() {
+				r := receipt{timeout: absent}
+				d.object(func(key []byte) { r.field(d, key) })
+				entries = append(entries, r)
+			})
+		default:
+			d.skip()
+		}
+	})
+	if err := d.done(); err != nil {
+		return "", nil, err
+	}
+	if name, err = c.queueName(url); err != nil {
+		return "", nil, err
+	}
+	return name, entries, checkBatch(entries, func(r *receipt) string { return r.id }, entryName)
+}
+
+func deleteMessage(c *call, d *decoder, e *encoder) error {
+	name, r, err := c.oneReceipt(d)
+	if err != nil {
+		return err
+	}
+	errs, err := c.queues.Delete(c.r.Context(), name, []string{r.handle})
+	return emptyReply(e, first(errs, err))
+}
+
+// first is the error of a batch of one.
+func first(errs []error, err error) error {
+	if err == nil && len(errs) > 0 {
+		return errs[0]
+	}
+	return err
+}
+
+func deleteMessageBatch(c *call, d *decoder, e *encoder) error {
+	name, entries, err := c.manyReceipts(d, "DeleteMessageBatchRequestEntry")
+	if err != nil {
+		return err
+	}
+	handles := make([]string, 0, len(entries))
+	to := make([]*receipt, 0, len(entries))
+	for i := range entries {
+		r := &entries[i]
+		if r.handle == "" {
+			r.failed = missingParameter("ReceiptHandle")
+			continue
+		}
+		handles, to = append(handles, r.handle), append(to, r)
+	}
+	errs, err := c.queues.Delete(c.r.Context(), name, handles)
+	return c.writeOutcomes(e, entries, to, errs, err)
+}
+
+// writeOutcomes joins the errors of the entries that were tried to the others.
+func (c *call) writeOutcomes(e *encoder, entries []receipt, tried []*receipt, errs []error, err error) error {
+	if err != nil {
+		return err
+	}
+	for i, err := range errs {
+		tried[i].failed = err
+	}
+	writeBatch(c, e, entries, func(r *receipt) (string, error) { return r.id, r.failed }, nil)
+	return nil
+}

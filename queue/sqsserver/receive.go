@@ -1,0 +1,206 @@
+package sqsserver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// receiving are the arguments of ReceiveMessage.
+type receiving struct {
+	url        string
+	system     []string
+	attributes []string
+	o          queue.ReceiveOptions
+	visibility int // seconds; absent: the queue's
+	wait       int
+}
+
+// absent marks a number that was not given; SQS has no use for it.
+const absent = -1 << 31
+
+func (q *receiving) decode(d *decoder) error {
+	q.o.Max, q.visibility, q.wait = 1, absent, absent
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "QueueUrl":
+			q.url = d.str()
+		case "AttributeNames", "MessageSystemAttributeNames":
+			q.system = append(q.system, d.strings()...)
+		case "MessageAttributeNames":
+			q.attributes = d.strings()
+		case "MaxNumberOfMessages":
+			q.o.Max = d.integer(1)
+		case "VisibilityTimeout":
+			q.visibility = d.integer(absent)
+		case "WaitTimeSeconds":
+			q.wait = d.integer(absent)
+		case "ReceiveRequestAttemptId":
+			q.o.AttemptID = d.str()
+		default:
+			d.skip()
+		}
+	})
+	return d.done()
+}
+
+func (q *receiving) check() error {
+	if err := inRange("MaxNumberOfMessages", q.o.Max, 1, 10); err != nil {
+		return err
+	}
+	q.o.Visibility, q.o.Wait = -1, -1
+	if q.visibility != absent {
+		if err := inRange("VisibilityTimeout", q.visibility, 0, 43200); err != nil {
+			return err
+		}
+		q.o.Visibility = seconds(q.visibility)
+	}
+	if q.wait != absent {
+		if q.wait < 0 || q.wait > 20 {
+			return wrongValue(strconv.Itoa(q.wait), "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")
+		}
+		q.o.Wait = seconds(q.wait)
+	}
+	for _, n := range q.system {
+		if !slices.Contains(systemAttributes, n) && !strings.EqualFold(n, "All") {
+			return &apiError{invalidAttributeName, "Unknown Attribute " + n + "."}
+		}
+	}
+	return nil
+}
+
+func receiveMessage(c *call, d *decoder, e *encoder) error {
+	var q receiving
+	if err := q.decode(d); err != nil {
+		return err
+	}
+	name, err := c.queueName(q.url)
+	if err != nil {
+		return err
+	}
+	if err := q.check(); err != nil {
+		return err
+	}
+	messages, err := c.receive(name, q.o)
+	if err != nil {
+		return err
+	}
+	all := slices.ContainsFunc(q.system, func(n string) bool { return strings.EqualFold(n, "All") })
+	e.begin()
+	if len(messages) > 0 {
+		e.beginList("Messages")
+		for i := range messages {
+			c.writeMessage(e, &messages[i], &q, all)
+		}
+		e.endList()
+	}
+	e.end()
+	return nil
+}
+
+// receive ends waiting when the client goes away or the server shuts down.
+func (c *call) receive(name string, o queue.ReceiveOptions) ([]queue.Message, error) {
+	ctx := c.r.Context()
+	if o.Wait == 0 {
+		return c.queues.Receive(ctx, name, o)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.closing, cancel)()
+	m, err := c.queues.Receive(ctx, name, o)
+	if errors.Is(err, context.Canceled) && c.closing.Err() != nil && c.r.Context().Err() == nil {
+		return nil, nil
+	}
+	return m, err
+}
+
+// writeMessage writes one received message.
+func (c *call) writeMessage(e *encoder, m *queue.Message, q *receiving, all bool) {
+	e.begin()
+	e.str("MessageId", m.ID)
+	e.str("ReceiptHandle", m.Receipt)
+	e.sum("MD5OfBody", bodySum(m.Body))
+	e.str("Body", m.Body)
+	if len(q.system) > 0 {
+		e.beginObject("Attributes")
+		for _, n := range systemAttributes {
+			if all || slices.Contains(q.system, n) {
+				e.some(n, c.systemAttribute(m, n))
+			}
+		}
+		e.end()
+	}
+	if wanted := selected(m.Attributes, q.attributes); len(wanted) > 0 {
+		e.sum("MD5OfMessageAttributes", attributesSum(wanted))
+		e.beginObject("MessageAttributes")
+		for n, a := range wanted {
+			e.beginObject(n)
+			if a.Binary != nil {
+				e.blob("BinaryValue", a.Binary)
+			} else {
+				e.str("StringValue", a.String)
+			}
+			e.str("DataType", a.DataType)
+			e.end()
+		}
+		e.end()
+	}
+	e.end()
+}
+
+// systemAttributes are all there are, in the order they are answered.
+var systemAttributes = []string{
+	"SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
+	"SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn",
+}
+
+// systemAttribute is the value of one, "" when the message has none.
+func (c *call) systemAttribute(m *queue.Message, name string) string {
+	stamp := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+	switch name {
+	case "SenderId":
+		return c.account // there are no users within the account
+	case "SentTimestamp":
+		return stamp(m.Sent)
+	case "ApproximateReceiveCount":
+		return strconv.Itoa(m.Receives)
+	case "ApproximateFirstReceiveTimestamp":
+		return stamp(m.FirstReceived)
+	case "SequenceNumber":
+		return m.Sequence
+	case "MessageDeduplicationId":
+		return m.DedupID
+	case "MessageGroupId":
+		return m.GroupID
+	case "DeadLetterQueueSourceArn":
+		if m.Source != "" {
+			return c.arn(m.Source)
+		}
+		return ""
+	}
+	return m.System[name].String
+}
+
+// selected are the attributes asked for: by name, "All", ".*", or by a prefix
+// as in "foo.*".
+func selected(m map[string]queue.Attribute, names []string) map[string]queue.Attribute {
+	if len(m) == 0 || len(names) == 0 {
+		return nil
+	}
+	wanted := map[string]queue.Attribute{}
+	for n, a := range m {
+		for _, w := range names {
+			prefix, isPrefix := strings.CutSuffix(w, ".*")
+			if n == w || strings.EqualFold(w, "All") || isPrefix && strings.HasPrefix(n, prefix) {
+				wanted[n] = a
+				break
+			}
+		}
+	}
+	return wanted
+}
