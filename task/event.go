@@ -155,7 +155,10 @@ func Decode(body string) (*Event, error) {
 	if err := members.contentType(); err != nil {
 		return nil, err
 	}
-	return e, e.check()
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // members of a JSON object by exact name. encoding/json into a struct would
