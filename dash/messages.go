@@ -70,11 +70,12 @@ type message struct {
 	FailedAt time.Time `json:"failed_at"`
 
 	Body       string      `json:"body"`
-	Size       int         `json:"size"`
+	Size       int64       `json:"size"`
 	Cut        bool        `json:"cut"` // Body is the beginning only
 	JSON       bool        `json:"-"`
 	Attributes []attribute `json:"attributes"`
 
+	Open    bool     `json:"-"` // the payload is unfolded at first
 	Queue   string   `json:"-"`
 	Targets []string `json:"-"` // queues it can be sent back to, the likeliest first
 }
@@ -163,7 +164,7 @@ func newMessage(q queueRow, b queue.Browsed, limit int) message {
 		GroupID: b.GroupID, Source: source(b), Queue: q.Name,
 		Task: strip(text(attrTask), 200), Error: strip(text(attrError), 4_000),
 		Stack: strip(text(attrStack), 16_000), Attempts: strip(text(attrAttempts), 20),
-		Size: len(b.Body), Body: b.Body,
+		Size: int64(len(b.Body)), Body: b.Body,
 	}
 	m.FailedAt, _ = time.Parse(time.RFC3339Nano, text(attrFailedAt))
 	if len(m.Body) <= bodyIndented {
@@ -180,6 +181,7 @@ func newMessage(q queueRow, b queue.Browsed, limit int) message {
 			m.Attributes = append(m.Attributes, newAttribute(name, a))
 		}
 	}
+	m.Open = limit == bodyWhole || m.Error != "" && !m.Cut && m.Size < 1_200
 	m.Targets = targets(q, b)
 	return m
 }
@@ -206,6 +208,3 @@ func eventType(body string) string {
 
 // Path is the message's own page.
 func (m message) Path() string { return address(url.Values{}, "queues", m.Queue, "messages", m.ID) }
-
-// Size64 is the size of the payload as it was sent, in bytes.
-func (m message) Size64() int64 { return int64(m.Size) }

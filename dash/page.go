@@ -118,13 +118,14 @@ func (e errorPage) Title() string { return e.Heading }
 func (d *Dash) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := errorPage{Status: http.StatusBadGateway, Heading: "This could not be read", Problem: err.Error()}
 	var bad badRequest
+	var wrong *queue.InvalidError
 	switch {
 	case isNotFound(err):
 		e.Status, e.Heading, e.Problem = http.StatusNotFound, "Not here", "What this address names does not exist, or no longer."
 	case errors.Is(err, queue.ErrUnsupported):
 		e.Status, e.Heading, e.Problem = http.StatusNotImplemented, "This cannot be done here",
 			"This queue service cannot show or move single messages. Use its own tools."
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, &wrong):
 		e.Status, e.Heading = http.StatusBadRequest, "This cannot be asked"
 	case r.Context().Err() != nil:
 		return // the client has left

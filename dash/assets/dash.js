@@ -27,6 +27,10 @@
     for (const d of document.querySelectorAll("details.sure[open]")) if (d !== e.target) d.open = false;
   }, true);
 
+  // On a narrow screen the entry of this page may be out of sight.
+  const entry = document.querySelector(".top nav [aria-current]");
+  if (entry) entry.parentElement.parentElement.parentElement.scrollLeft = entry.offsetLeft - 60;
+
   const tail = document.querySelector("[data-tail]");
   if (tail) tail.scrollTop = tail.scrollHeight;
 
