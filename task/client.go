@@ -231,8 +231,10 @@ func (c *Client) sendAll(ctx context.Context, out []queue.Outgoing, ids []string
 	if isFIFO(c.q.Name()) {
 		lanes = make(chan struct{}, 1) // in order
 	}
-	for from := 0; from < len(out); {
-		to := batchEnd(out, from)
+	for len(out) > 0 {
+		n := batch(out)
+		some, theirs := out[:n], ids[:n]
+		out, ids = out[n:], ids[n:]
 		lanes <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-lanes }()
@@ -241,35 +243,34 @@ func (c *Client) sendAll(ctx context.Context, out []queue.Outgoing, ids []string
 			mu.Unlock()
 			var err error
 			if !stop {
-				_, err = c.q.Send(ctx, out[from:to]...)
+				_, err = c.q.Send(ctx, some...)
 			}
 			if stop || err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				clear(ids[from:to])
+				clear(theirs)
 				if first == nil {
 					first = fmt.Errorf("task: enqueue into %s: %w", c.q.Name(), err)
 				}
 			}
 		})
-		from = to
 	}
 	wg.Wait()
 	return first
 }
 
-// batchEnd returns the end of the batch that starts at from: at most ten
-// messages, at most 1 MiB of them together.
-func batchEnd(out []queue.Outgoing, from int) int {
-	size, to := 0, from
-	for to < len(out) && to-from < batchSize {
-		size += queue.Size(out[to])
-		if to > from && size > MaxMessage {
+// batch returns how many of the messages go into one call: at most ten, at
+// most 1 MiB of them together.
+func batch(out []queue.Outgoing) int {
+	size, n := 0, 0
+	for n < min(len(out), batchSize) {
+		size += queue.Size(out[n])
+		if n > 0 && size > MaxMessage {
 			break
 		}
-		to++
+		n++
 	}
-	return to
+	return n
 }
 
 // wholeSeconds rounds up, as SQS counts in seconds.
