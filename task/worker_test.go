@@ -467,4 +467,3 @@ func TestWrongWorkers(t *testing.T) {
 		t.Error("a task without a name was enqueued")
 	}
 }
-

@@ -41,6 +41,12 @@ func (f *fired) take() []string {
 	return t
 }
 
+func (f *fired) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.times)
+}
+
 func memory(t *testing.T) Ticks {
 	b := memblob.OpenBucket(nil)
 	t.Cleanup(func() { b.Close() })
@@ -225,7 +231,7 @@ func TestFaults(t *testing.T) {
 							stops = append(stops, stop)
 						}
 						time.Sleep(4500 * time.Millisecond)
-						n := len(f.times) // all but the tick concerned, which waits for the lease
+						n := f.count() // all but the tick concerned, which waits for the lease
 						time.Sleep(40 * time.Second)
 						for _, stop := range stops {
 							stop()
