@@ -50,7 +50,7 @@ func (e *Engine) ResetStats() {
 // overhead is what an entry holds beside key and value: the item, otter's node,
 // its slot in the hash table and in the eviction queues. Measured, see
 // TestWeightIsMemory.
-const overhead = 208
+const overhead = 160
 
 // weight is the memory an entry holds. A slice's capacity is what the allocator
 // gave; a key's is not to be had, it is rounded as small ones are.

@@ -90,22 +90,24 @@ func (c *Client) do(ctx context.Context, f func(cn *conn) error) error {
 		return err
 	}
 	deadline, _ := ctx.Deadline()
-	if err = cn.nc.SetDeadline(deadline); err == nil {
-		stop := context.AfterFunc(ctx, func() { cn.nc.SetDeadline(past) })
-		cn.out = cn.out[:0]
-		err = f(cn)
-		if !stop() && err == nil {
-			// The answer came, yet the connection's deadline may be over any moment.
-			cn.nc.Close()
-			return nil
-		}
-	}
-	if err != nil && !isAnswer(err) {
+	if err := cn.nc.SetDeadline(deadline); err != nil {
 		cn.nc.Close()
 		return c.explain(ctx, err)
 	}
-	c.put(cn)
-	return err
+	stop := context.AfterFunc(ctx, func() { cn.nc.SetDeadline(past) })
+	cn.out = cn.out[:0]
+	err = f(cn)
+	answered := err == nil || isAnswer(err)
+	if stop() && answered {
+		c.put(cn)
+		return err
+	}
+	// Out of step, or its deadline may be put into the past at any moment.
+	cn.nc.Close()
+	if answered {
+		return err
+	}
+	return c.explain(ctx, err)
 }
 
 var past = time.Unix(1, 0)
