@@ -162,6 +162,9 @@ func TestBrowser(t *testing.T) {
 			if over := ask[int](t, b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 				t.Errorf("%s is %d pixels too wide at %d", p.path, over, width)
 			}
+			if out := ask[int](t, b, questionsOutside); out > 0 {
+				t.Errorf("%s opens %d questions beside the screen at %d", p.path, out, width)
+			}
 		}
 		for _, c := range b.complaints() {
 			expected := p.name == "missing" && strings.Contains(c, "404") ||
@@ -175,6 +178,15 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("asked elsewhere: %q", b.foreign)
 	}
 }
+
+// questionsOutside opens each question and counts those that are not wholly
+// between the left and right edge.
+const questionsOutside = `[...document.querySelectorAll("details.sure")].filter(d => {
+	d.open = true;
+	const r = d.querySelector("form").getBoundingClientRect();
+	d.open = false;
+	return r.left < 0 || r.right > innerWidth || r.width < 100;
+}).length`
 
 // TestBrowserLive: an open page changes by itself and leaves alone what the
 // reader does there.

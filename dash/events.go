@@ -28,6 +28,10 @@ const (
 // events that add to one, and "problem" events, each with JSON {id, html} or
 // {text}.
 func (d *Dash) events(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet { // HEAD would wait for ever
+		http.Error(w, "Events are followed by GET.", http.StatusMethodNotAllowed)
+		return
+	}
 	p, pr, err := d.followed(r)
 	if err != nil {
 		d.fail(w, r, err)
