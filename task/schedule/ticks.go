@@ -89,7 +89,7 @@ func (t bucketTicks) List(ctx context.Context, prefix, from string, max int) ([]
 	it := t.b.List(&blob.ListOptions{Prefix: prefix})
 	for len(keys) < max {
 		o, err := it.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
