@@ -43,7 +43,7 @@ func (b *Inbox) index(id string) Entry {
 	if fi, err := f.Stat(); err == nil {
 		e.Size = fi.Size()
 	}
-	h, err := readHeader(bufio.NewReader(io.LimitReader(f, indexHead)))
+	h, err := readHeader(bufio.NewReader(io.LimitReader(f, maxHeadSize)))
 	if err != nil {
 		e.Broken = err.Error()
 	}

@@ -61,11 +61,10 @@ type Inbox struct {
 }
 
 const (
-	suffix    = ".eml"
-	tempDir   = "tmp" // mails being received
-	timeForm  = "20060102T150405.000000000Z"
-	idRandom  = 8 // characters
-	indexHead = 64 << 10
+	suffix   = ".eml"
+	tempDir  = "tmp" // mails being received
+	timeForm = "20060102T150405.000000000Z"
+	idRandom = 8 // characters
 )
 
 // Open opens the folder, which is created when missing, and reads the head of
