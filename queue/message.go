@@ -28,22 +28,12 @@ func checkOutgoing(name string, m []Outgoing) error {
 			}
 			return err
 		}
-		total += Size(m[i])
+		total += m[i].Size()
 	}
 	if total > maxPayload {
 		return invalid("Send", strconv.Itoa(total)+" bytes", "must be at most 1048576 bytes of bodies and attributes together")
 	}
 	return nil
-}
-
-// Size in bytes of a message as SQS counts it against its limits: body, and
-// name, type and value of each attribute; system attributes are free.
-func Size(m Outgoing) int {
-	n := len(m.Body)
-	for name, a := range m.Attributes {
-		n += len(name) + len(a.DataType) + len(a.String) + len(a.Binary)
-	}
-	return n
 }
 
 func checkMessage(name string, m *Outgoing) *InvalidError {
@@ -209,7 +199,8 @@ func allowedNumber(s string) bool {
 	// The number is 0.d1d2… × 10^magnitude.
 	leading := len(digits) - len(strings.TrimLeft(digits, "0"))
 	magnitude := len(whole) - leading + exp
-	return len(significant) <= 38 && magnitude >= -127 && magnitude <= 127
+	return len(significant) <= 38 && magnitude >= -127 &&
+		(magnitude <= 126 || magnitude == 127 && significant == "1")
 }
 
 func checkReceive(name string, o ReceiveOptions) error {
@@ -227,3 +218,6 @@ func checkReceive(name string, o ReceiveOptions) error {
 	}
 	return nil
 }
+
+// Size in bytes of a message as SQS counts it against its limits.
+func Size(m Outgoing) int { return m.Size() }

@@ -189,6 +189,16 @@ type Outgoing struct {
 	DedupID    string               // FIFO
 }
 
+// Size in bytes of the message as SQS counts it against its limits: body, and
+// name, type and value of each attribute; system attributes are free.
+func (m *Outgoing) Size() int {
+	n := len(m.Body)
+	for name, a := range m.Attributes {
+		n += len(name) + len(a.DataType) + len(a.String) + len(a.Binary)
+	}
+	return n
+}
+
 // Sent acknowledges one message.
 type Sent struct {
 	ID       string // UUID

@@ -1,0 +1,126 @@
+package diskqueue
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/dayfly-dev/dayfly/queue/diskqueue/internal/seglog"
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+// Receipts are good for as long as they name the last receive of the message.
+// With an older one SQS's Delete succeeds and deletes nothing, and so does this
+// one ("the request succeeds, but the message will not be deleted", API
+// reference of DeleteMessage, standard queues). That the visibility timeout is
+// over does not matter as long as nobody received the message since.
+//
+// Tokens of receives grow, also from one opening of the store to the next. A
+// receipt newer than the last receive known is one whose record was lost with
+// the machine: the message was not received again since, so it is good.
+
+// Delete implements driver.Service.
+func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]error, error) {
+	room := seglog.RecordSize(maxSmall + len(receipts)*binary.MaxVarintLen64)
+	if err := e.lockRoom(room, true); err != nil {
+		return nil, opError("delete from", name, err)
+	}
+	q, err := e.find(name)
+	if err != nil {
+		e.mu.Unlock()
+		return nil, opError("delete from", name, err)
+	}
+	errs := make([]error, len(receipts))
+	var gone []uint64
+	full := q.inFlight >= MaxInFlight
+	for i, handle := range receipts {
+		r, err := e.parseHandle(handle, q.uid)
+		if errs[i] = err; err != nil {
+			continue
+		}
+		if m, f := e.flying(q, r.seq); m != nil && r.token >= f.token {
+			e.remove(q, r.seq)
+			gone = append(gone, r.seq)
+		}
+	}
+	if len(gone) > 0 {
+		e.log.Append(deleteRecord(q.uid, gone))
+	}
+	if full {
+		q.wakeUp(len(gone))
+	}
+	// Also when all were gone: the record that says so may not be synced yet.
+	end := e.log.End()
+	e.mu.Unlock()
+	if err := e.commit(end); err != nil {
+		return nil, opError("delete from", name, err)
+	}
+	return errs, nil
+}
+
+// flying returns a message that was received in this queue, else nil.
+func (e *Engine) flying(q *state, seq uint64) (*entry, *flight) {
+	m := q.messages.get(seq)
+	if m == nil || m.flight == 0 {
+		return nil, nil
+	}
+	f := e.flights.get(m.flight)
+	if f.state == delayed {
+		return nil, nil
+	}
+	return m, f
+}
+
+func deleteRecord(uid uint32, seqs []uint64) []byte {
+	b := beginRecord(make([]byte, 0, maxSmall+len(seqs)*binary.MaxVarintLen64), kindDelete, uid)
+	b = binary.AppendUvarint(b, uint64(len(seqs)))
+	for _, seq := range seqs {
+		b = binary.AppendUvarint(b, seq)
+	}
+	return b
+}
+
+// ChangeVisibility implements driver.Service.
+func (e *Engine) ChangeVisibility(_ context.Context, name string, cs []driver.VisibilityChange) ([]error, error) {
+	room := seglog.RecordSize(maxSmall + len(cs)*2*binary.MaxVarintLen64)
+	if err := e.lockRoom(room, true); err != nil {
+		return nil, opError("change visibility in", name, err)
+	}
+	q, err := e.find(name)
+	if err != nil {
+		e.mu.Unlock()
+		return nil, opError("change visibility in", name, err)
+	}
+	q.promote(now())
+	errs := make([]error, len(cs))
+	var b []byte
+	n := 0
+	for i, c := range cs {
+		r, err := e.parseHandle(c.Receipt, q.uid)
+		if errs[i] = err; err != nil {
+			continue
+		}
+		m, f := e.flying(q, r.seq)
+		if m == nil || f.state != inFlight || r.token != f.token {
+			errs[i] = driver.ErrNotInFlight
+			continue
+		}
+		at := later(c.Visibility)
+		if c.Visibility == 0 {
+			at = now()
+		}
+		e.setVisible(q, m, at)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, r.seq), uint64(at))
+		n++
+	}
+	if n > 0 {
+		head := binary.AppendUvarint(beginRecord(nil, kindVisibility, q.uid), uint64(n))
+		e.log.Append(append(head, b...))
+		q.wakeUp(n) // a receiver takes what is visible now, or waits for the new time
+	}
+	end := e.log.End()
+	e.mu.Unlock()
+	if err := e.commit(end); err != nil {
+		return nil, opError("change visibility in", name, err)
+	}
+	return errs, nil
+}

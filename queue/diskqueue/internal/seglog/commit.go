@@ -1,0 +1,189 @@
+package seglog
+
+import (
+	"fmt"
+	"sync"
+)
+
+// How records get to the disk.
+//
+// Append puts a record into memory. Flush writes what is in memory; Commit
+// flushes and syncs. One caller at a time writes and one syncs, each for
+// everybody: whoever wants a sync and finds none under way does it himself;
+// whoever finds one under way waits, and when it is over it has either been
+// enough for him, or the first of those it was not enough for does the next.
+//
+// So a single producer pays no switch to another goroutine, and n producers
+// share one sync among n. Writing goes on while a sync is under way, which
+// Receive needs: it waits for the write alone.
+//
+// Invariants:
+//   - bytes are written in the order of their places, under wmu;
+//   - nothing is written to a segment before the one before it is synced whole;
+//   - synced never exceeds written; both only grow;
+//   - after a write or sync failed neither grows again.
+
+// turn is whose turn it is to sync.
+type turn struct {
+	mu      sync.Mutex
+	taken   bool
+	waiters []*waiter
+}
+
+type waiter struct {
+	end  Pos
+	wake chan struct{}
+}
+
+var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
+
+// bufferLimit is the largest buffer kept for the next chunk, bytes.
+const bufferLimit = 4 << 20
+
+// Flush returns when the log is written up to end: it then survives the
+// process, not the machine.
+func (l *Log) Flush(end Pos) error {
+	if Pos(l.written.Load()) >= end {
+		return nil
+	}
+	return l.flush()
+}
+
+// Commit returns when the log is on the disk up to end.
+func (l *Log) Commit(end Pos) error {
+	t := &l.turn
+	for {
+		if l.Synced() >= end {
+			return nil
+		}
+		if err := l.Err(); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		if l.Synced() >= end {
+			t.mu.Unlock()
+			return nil
+		}
+		if !t.taken {
+			t.taken = true
+			t.mu.Unlock()
+			l.sync()
+			l.passTurn()
+			continue
+		}
+		w := waiters.Get().(*waiter)
+		w.end = end
+		t.waiters = append(t.waiters, w)
+		t.mu.Unlock()
+		<-w.wake
+		waiters.Put(w)
+	}
+}
+
+// passTurn ends the turn: it wakes the first who still waits, to take the next
+// one, and all for whom the sync was enough. After a failure it wakes all.
+func (l *Log) passTurn() {
+	t := &l.turn
+	synced, failed := l.Synced(), l.Err() != nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken = false
+	rest := t.waiters[:0]
+	first := true
+	for _, w := range t.waiters {
+		if w.end > synced && !failed && !first {
+			rest = append(rest, w)
+			continue
+		}
+		if w.end > synced {
+			first = false
+		}
+		w.wake <- struct{}{}
+	}
+	clear(t.waiters[len(rest):])
+	t.waiters = rest
+}
+
+// sync writes what is pending and syncs it.
+func (l *Log) sync() {
+	if l.flush() != nil {
+		return
+	}
+	l.wmu.Lock()
+	s, end := l.last, Pos(l.written.Load())
+	l.wmu.Unlock()
+	if l.syncSegment(s) == nil {
+		l.raiseSynced(end)
+	}
+}
+
+func (l *Log) syncSegment(s *segment) error {
+	f, err := l.fileOf(s)
+	if err == nil {
+		err = f.Datasync()
+	}
+	if err != nil {
+		return l.fail(fmt.Errorf("sync %s: %w", fileName(s.id), err))
+	}
+	return nil
+}
+
+func (l *Log) raiseSynced(end Pos) {
+	for {
+		old := l.synced.Load()
+		if old >= uint64(end) || l.synced.CompareAndSwap(old, uint64(end)) {
+			return
+		}
+	}
+}
+
+// flush writes what is pending.
+func (l *Log) flush() error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if err := l.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	chunks, end := l.pending, At(l.cur.id, l.off)
+	l.pending = nil
+	l.mu.Unlock()
+	for _, c := range chunks {
+		if err := l.write(c); err != nil {
+			return err
+		}
+	}
+	l.written.Store(uint64(end))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range chunks {
+		if cap(c.buf) <= bufferLimit && len(l.buffers) < 2 {
+			l.buffers = append(l.buffers, c.buf)
+		}
+	}
+	return nil
+}
+
+// write writes one chunk; wmu is held.
+func (l *Log) write(c chunk) error {
+	if c.seg != l.last {
+		if err := l.syncSegment(l.last); err != nil {
+			return err
+		}
+		l.raiseSynced(At(c.seg.id, headerSize))
+		l.mu.Lock()
+		l.last = c.seg
+		l.mu.Unlock()
+	}
+	// Zeros where the next head will be: so recovery can tell an end from damage.
+	var zeros [recordHead]byte
+	room := c.seg.size - c.off - uint32(len(c.buf))
+	f, err := l.fileOf(c.seg)
+	if err == nil {
+		_, err = f.WriteAt(append(c.buf, zeros[:min(recordHead, room)]...), int64(c.off))
+	}
+	if err != nil {
+		return l.fail(fmt.Errorf("write %s: %w", At(c.seg.id, c.off), err))
+	}
+	return nil
+}
