@@ -28,14 +28,13 @@ type turn struct {
 	mu      sync.Mutex
 	taken   bool
 	waiters []*waiter
+	idle    []*waiter // for the next to wait; guarded by mu
 }
 
 type waiter struct {
 	end  Pos
 	wake chan struct{}
 }
-
-var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
 
 // bufferLimit is the largest buffer kept for the next chunk, bytes.
 const bufferLimit = 4 << 20
@@ -71,13 +70,27 @@ func (l *Log) Commit(end Pos) error {
 			l.passTurn()
 			continue
 		}
-		w := waiters.Get().(*waiter)
-		w.end = end
-		t.waiters = append(t.waiters, w)
+		w := t.wait(end)
 		t.mu.Unlock()
 		<-w.wake
-		waiters.Put(w)
+		t.mu.Lock()
+		t.idle = append(t.idle, w)
+		t.mu.Unlock()
 	}
+}
+
+// wait registers a waiter; mu is held. Waiters are kept for reuse here and not
+// in a sync.Pool: a channel made in a testing/synctest bubble must not leave it.
+func (t *turn) wait(end Pos) *waiter {
+	var w *waiter
+	if k := len(t.idle); k > 0 {
+		w, t.idle = t.idle[k-1], t.idle[:k-1]
+	} else {
+		w = &waiter{wake: make(chan struct{}, 1)}
+	}
+	w.end = end
+	t.waiters = append(t.waiters, w)
+	return w
 }
 
 // passTurn ends the turn: it wakes the first who still waits, to take the next
