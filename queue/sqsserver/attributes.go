@@ -282,10 +282,6 @@ func (c *call) attribute(q *queue.Description, name string) string {
 			return ""
 		}
 		return strconv.FormatBool(name == "FifoQueue" || a.ContentDedup)
-	case "SqsManagedSseEnabled":
-		if a.Extra[name] == "" {
-			return "false" // nothing here encrypts
-		}
 	}
 	return a.Extra[name]
 }

@@ -1,0 +1,224 @@
+package sqsqueue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+const maxBatch = 10
+
+// Send stores messages, ten a request.
+func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([]driver.Sent, error) {
+	sent := make([]driver.Sent, 0, len(m))
+	err := s.onQueue(ctx, "send to", name, func(ctx context.Context, url *string) error {
+		if len(m) == 1 {
+			one, err := s.sendOne(ctx, url, &m[0])
+			sent = append(sent, one)
+			return err
+		}
+		for rest := m; len(rest) > 0; {
+			n := min(len(rest), maxBatch)
+			some, err := s.sendBatch(ctx, url, rest[:n])
+			if err != nil {
+				return err
+			}
+			sent, rest = append(sent, some...), rest[n:]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sent, nil
+}
+
+func (s *Service) sendOne(ctx context.Context, url *string, m *driver.Outgoing) (driver.Sent, error) {
+	in := &sqs.SendMessageInput{
+		QueueUrl: url, MessageBody: &m.Body, MessageAttributes: attributes(m.Attributes),
+		MessageGroupId: some(m.GroupID), MessageDeduplicationId: some(m.DedupID),
+	}
+	for k, a := range attributes(m.System) {
+		if in.MessageSystemAttributes == nil {
+			in.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{}
+		}
+		in.MessageSystemAttributes[k] = systemValue(a)
+	}
+	var with []func(*sqs.Options)
+	switch {
+	case m.Delay > 0:
+		in.DelaySeconds = seconds(m.Delay)
+	case m.Delay == 0 && m.GroupID == "":
+		with = append(with, withZero("DelaySeconds", `{`))
+	}
+	out, err := s.client.SendMessage(ctx, in, with...)
+	if err != nil {
+		return driver.Sent{}, err
+	}
+	return driver.Sent{ID: aws.ToString(out.MessageId), Sequence: aws.ToString(out.SequenceNumber)}, nil
+}
+
+func systemValue(a types.MessageAttributeValue) types.MessageSystemAttributeValue {
+	return types.MessageSystemAttributeValue{DataType: a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue}
+}
+
+// entryID names the entries of a batch by their place.
+func entryID(i int) *string { return aws.String(strconv.Itoa(i)) }
+
+func (s *Service) sendBatch(ctx context.Context, url *string, m []driver.Outgoing) ([]driver.Sent, error) {
+	in := &sqs.SendMessageBatchInput{QueueUrl: url, Entries: make([]types.SendMessageBatchRequestEntry, len(m))}
+	var zeros []string
+	for i := range m {
+		e := types.SendMessageBatchRequestEntry{
+			Id: entryID(i), MessageBody: &m[i].Body, MessageAttributes: attributes(m[i].Attributes),
+			MessageGroupId: some(m[i].GroupID), MessageDeduplicationId: some(m[i].DedupID),
+		}
+		for k, a := range attributes(m[i].System) {
+			if e.MessageSystemAttributes == nil {
+				e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{}
+			}
+			e.MessageSystemAttributes[k] = systemValue(a)
+		}
+		switch {
+		case m[i].Delay > 0:
+			e.DelaySeconds = seconds(m[i].Delay)
+		case m[i].Delay == 0 && m[i].GroupID == "":
+			zeros = append(zeros, `{"Id":"`+*e.Id+`"`)
+		}
+		in.Entries[i] = e
+	}
+	var with []func(*sqs.Options)
+	if len(zeros) > 0 {
+		with = append(with, withZero("DelaySeconds", zeros...))
+	}
+	out, err := s.client.SendMessageBatch(ctx, in, with...)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range out.Failed {
+		return nil, entryError(f)
+	}
+	sent := make([]driver.Sent, len(m))
+	for _, ok := range out.Successful {
+		i, err := strconv.Atoi(aws.ToString(ok.Id))
+		if err != nil || i < 0 || i >= len(m) {
+			return nil, fmt.Errorf("the service acknowledged an entry %q that was not sent", aws.ToString(ok.Id))
+		}
+		sent[i] = driver.Sent{ID: aws.ToString(ok.MessageId), Sequence: aws.ToString(ok.SequenceNumber)}
+	}
+	for i := range sent {
+		if sent[i].ID == "" {
+			return nil, fmt.Errorf("the service did not say what became of entry %d", i)
+		}
+	}
+	return sent, nil
+}
+
+// entryError is the failure of one entry.
+func entryError(f types.BatchResultErrorEntry) error {
+	code, message := aws.ToString(f.Code), aws.ToString(f.Message)
+	if known := sentinel(code, message); known != nil {
+		return fmt.Errorf("sqsqueue: %s: %w", message, known)
+	}
+	return fmt.Errorf("sqsqueue: %s: %s", code, message)
+}
+
+// Receive hands out messages.
+func (s *Service) Receive(ctx context.Context, name string, o driver.ReceiveOptions) (got []driver.Message, err error) {
+	in := &sqs.ReceiveMessageInput{
+		MaxNumberOfMessages:         int32(o.Max),
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		MessageAttributeNames:       []string{"All"},
+		ReceiveRequestAttemptId:     some(o.AttemptID),
+	}
+	var with []func(*sqs.Options)
+	switch {
+	case o.Visibility > 0:
+		in.VisibilityTimeout = seconds(o.Visibility)
+	case o.Visibility == 0:
+		with = append(with, withZero("VisibilityTimeout", `{`))
+	}
+	switch {
+	case o.Wait > 0:
+		in.WaitTimeSeconds = seconds(o.Wait)
+	case o.Wait == 0:
+		with = append(with, withZero("WaitTimeSeconds", `{`))
+	}
+	err = s.onQueue(ctx, "receive from", name, func(ctx context.Context, url *string) error {
+		in.QueueUrl = url
+		out, err := s.client.ReceiveMessage(ctx, in, with...)
+		if err != nil {
+			return err
+		}
+		for i := range out.Messages {
+			got = append(got, message(&out.Messages[i]))
+		}
+		return nil
+	})
+	return got, err
+}
+
+func message(m *types.Message) driver.Message {
+	a := m.Attributes
+	receives, _ := strconv.Atoi(a["ApproximateReceiveCount"]) // absent: 0
+	source := a["DeadLetterQueueSourceArn"]
+	got := driver.Message{
+		ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
+		Sent: milliseconds(a["SentTimestamp"]), FirstReceived: milliseconds(a["ApproximateFirstReceiveTimestamp"]), Receives: receives,
+		GroupID: a["MessageGroupId"], DedupID: a["MessageDeduplicationId"], Sequence: a["SequenceNumber"],
+	}
+	for i := len(source) - 1; i >= 0; i-- {
+		if source[i] == ':' {
+			got.Source = source[i+1:]
+			break
+		}
+	}
+	if trace := a["AWSTraceHeader"]; trace != "" {
+		got.System = map[string]driver.Attribute{"AWSTraceHeader": {DataType: "String", String: trace}}
+	}
+	if len(m.MessageAttributes) > 0 {
+		got.Attributes = make(map[string]driver.Attribute, len(m.MessageAttributes))
+		for k, v := range m.MessageAttributes {
+			got.Attributes[k] = driver.Attribute{DataType: aws.ToString(v.DataType), String: aws.ToString(v.StringValue), Binary: v.BinaryValue}
+		}
+	}
+	return got
+}
+
+func milliseconds(v string) time.Time {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(n)
+}
+
+func attributes(m map[string]driver.Attribute) map[string]types.MessageAttributeValue {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[string]types.MessageAttributeValue, len(m))
+	for k, a := range m {
+		v := types.MessageAttributeValue{DataType: aws.String(a.DataType), BinaryValue: a.Binary}
+		if a.Binary == nil {
+			v.StringValue = aws.String(a.String)
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// some is nil for "".
+func some(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,163 @@
+// Package sqsqueue is the queue on an Amazon SQS endpoint: AWS's own, the one
+// embedded in dayfly, or any other that speaks the protocol. It is a client of
+// aws-sdk-go-v2, with the SDK's retries.
+//
+// Open is for applications: it takes a queue's URL and reads the rest from the
+// environment as every AWS program does (AWS_ENDPOINT_URL, AWS_REGION,
+// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ~/.aws).
+//
+// SQS knows whole seconds: durations are rounded up to them. A Send of more
+// than ten messages is several requests; when one of them fails the others may
+// have happened, and sending all again delivers those twice.
+package sqsqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+
+	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+// Options of New and Open; nil means the defaults.
+type Options struct {
+	// Config is the SDK's configuration for Open; nil loads the default one
+	// from environment and files.
+	Config *aws.Config
+}
+
+// Service is a driver of package queue. Its methods may be called from any
+// number of goroutines.
+type Service struct {
+	client  *sqs.Client
+	urls    sync.Map // name to URL, both string
+	closing context.Context
+	close   context.CancelFunc
+}
+
+var _ driver.Service = (*Service)(nil)
+
+// New returns the driver that uses a client. Closing it leaves the client alone.
+func New(client *sqs.Client, _ *Options) *Service {
+	s := &Service{client: client}
+	s.closing, s.close = context.WithCancel(context.Background())
+	return s
+}
+
+// Open returns the queue of a URL such as
+// http://127.0.0.1:4566/000000000000/default. No request is made. Unless the
+// configuration names an endpoint, requests go to the host of the URL.
+// Close it with Service().Close().
+func Open(ctx context.Context, queueURL string, o *Options) (*queue.Queue, error) {
+	u, err := url.Parse(queueURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("sqsqueue: %q is not the URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/default", queueURL)
+	}
+	name := path.Base(u.Path)
+	if name == "." || name == "/" {
+		return nil, fmt.Errorf("sqsqueue: the URL %q ends without the name of a queue", queueURL)
+	}
+	var cfg aws.Config
+	if o != nil && o.Config != nil {
+		cfg = o.Config.Copy()
+	} else if cfg, err = config.LoadDefaultConfig(ctx); err != nil {
+		return nil, fmt.Errorf("sqsqueue: AWS configuration: %w", err)
+	}
+	client := sqs.NewFromConfig(cfg, func(so *sqs.Options) {
+		if so.BaseEndpoint == nil && !strings.HasSuffix(u.Hostname(), ".amazonaws.com") {
+			so.BaseEndpoint = aws.String(u.Scheme + "://" + u.Host)
+		}
+	})
+	s := New(client, o)
+	s.urls.Store(name, queueURL)
+	return queue.New(s).Queue(name), nil
+}
+
+// Close ends what is waiting; the client's connections stay open for others.
+func (s *Service) Close() error {
+	s.close()
+	return nil
+}
+
+// scope returns a context that Close ends too. Its cancel must be called.
+func (s *Service) scope(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// url finds the URL of a queue, by asking once.
+func (s *Service) url(ctx context.Context, name string) (*string, error) {
+	if u, ok := s.urls.Load(name); ok {
+		u := u.(string)
+		return &u, nil
+	}
+	out, err := s.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	if err != nil {
+		return nil, err
+	}
+	s.urls.Store(name, aws.ToString(out.QueueUrl))
+	return out.QueueUrl, nil
+}
+
+// failed wraps an error and gives it the driver's meaning.
+func (s *Service) failed(ctx context.Context, op, name string, err error) error {
+	if s.closing.Err() != nil && (ctx.Err() == nil || errors.Is(err, context.Canceled)) {
+		return fmt.Errorf("sqsqueue: %s %s: %w", op, name, driver.ErrClosed)
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		if known := sentinel(api.ErrorCode(), api.ErrorMessage()); known != nil {
+			if known == driver.ErrQueueNotFound {
+				s.urls.Delete(name) // it may come back under another URL
+			}
+			return fmt.Errorf("sqsqueue: %s %s: %w", op, name, known)
+		}
+	}
+	return fmt.Errorf("sqsqueue: %s %s: %w", op, name, err)
+}
+
+// sentinel maps an error code, in either protocol's spelling, or returns nil.
+func sentinel(code, message string) error {
+	switch strings.TrimPrefix(code, "AWS.SimpleQueueService.") {
+	case "NonExistentQueue", "QueueDoesNotExist":
+		return driver.ErrQueueNotFound
+	case "QueueAlreadyExists", "QueueNameExists":
+		return driver.ErrQueueExists
+	case "ReceiptHandleIsInvalid":
+		return driver.ErrReceiptInvalid
+	case "MessageNotInflight":
+		return driver.ErrNotInFlight
+	case "OverLimit":
+		return driver.ErrOverLimit
+	case "PurgeQueueInProgress":
+		return driver.ErrPurgeInProgress
+	case "UnsupportedOperation":
+		return driver.ErrUnsupported
+	case "InvalidParameterValue", "InvalidParameterValueException":
+		// One code for many things; the texts are those of the service.
+		if strings.Contains(message, "Message must be shorter") {
+			return driver.ErrTooLarge
+		}
+		if strings.Contains(message, "not available for visibility timeout change") {
+			return driver.ErrNotInFlight
+		}
+	}
+	return nil
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int32 {
+	return int32((d + time.Second - 1) / time.Second)
+}

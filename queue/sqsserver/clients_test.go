@@ -1,0 +1,44 @@
+package sqsserver_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/internal/need"
+)
+
+// Clients nobody here wrote, as their registries have them.
+
+func TestBoto3(t *testing.T) {
+	py := need.Python(t, "boto3")
+	run(t, py, filepath.Join(need.Root(t), "test/clients/sqs_boto3.py"), listen(t).url)
+}
+
+func TestAWSCommandLine(t *testing.T) {
+	py := need.Python(t, "awscli")
+	cli := filepath.Join(filepath.Dir(py), "aws")
+	if _, err := os.Stat(cli); err != nil {
+		cli = need.Tool(t, "aws")
+	}
+	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), cli, listen(t).url)
+}
+
+// run runs a client's script with the environment an AWS program expects.
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_SESSION_TOKEN=")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
