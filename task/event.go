@@ -3,7 +3,6 @@ package task
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -96,7 +95,7 @@ func stamp(t time.Time) string {
 }
 
 func (e *Event) check() error {
-	for _, f := range []struct {
+	for _, f := range [...]struct {
 		name, value string
 		max         int
 		optional    bool
@@ -140,15 +139,19 @@ func Decode(body string) (*Event, error) {
 		return nil, &FormatError{"data_base64 is not supported, a task's data is JSON"}
 	}
 	e := &Event{Data: members["data"]}
-	for name, into := range map[string]*string{
-		"id": &e.ID, "source": &e.Source, "type": &e.Type, "traceparent": &e.Traceparent,
-	} {
-		if *into, err = members.text(name); err != nil {
+	for _, a := range [...]struct {
+		name string
+		into *string
+	}{{"id", &e.ID}, {"source", &e.Source}, {"type", &e.Type}, {"traceparent", &e.Traceparent}} {
+		if *a.into, err = members.text(a.name); err != nil {
 			return nil, err
 		}
 	}
-	for name, into := range map[string]*time.Time{"time": &e.Time, "notbefore": &e.NotBefore} {
-		if *into, err = members.instant(name); err != nil {
+	for _, a := range [...]struct {
+		name string
+		into *time.Time
+	}{{"time", &e.Time}, {"notbefore", &e.NotBefore}} {
+		if *a.into, err = members.instant(a.name); err != nil {
 			return nil, err
 		}
 	}
@@ -159,93 +162,4 @@ func Decode(body string) (*Event, error) {
 		return nil, err
 	}
 	return e, nil
-}
-
-// members of a JSON object by exact name. encoding/json into a struct would
-// also take "TYPE" for "type", and the last of two.
-type members map[string]json.RawMessage
-
-func readMembers(body string) (members, error) {
-	dec := json.NewDecoder(strings.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, &FormatError{"it is not a JSON object"}
-	}
-	m := make(members, 8)
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, syntax(err)
-		}
-		name, _ := t.(string) // the decoder has checked that it is one
-		if _, twice := m[name]; twice {
-			return nil, &FormatError{fmt.Sprintf("%.40q comes twice", name)}
-		}
-		if len(m) == maxMembers || len(name) > maxExtension {
-			return nil, &FormatError{"it has more or longer attributes than any task has"}
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, syntax(err)
-		}
-		m[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, syntax(err)
-	}
-	if rest := body[dec.InputOffset():]; strings.Trim(rest, " \t\r\n") != "" {
-		return nil, &FormatError{"something follows the JSON object"}
-	}
-	return m, nil
-}
-
-func syntax(err error) error {
-	var s *json.SyntaxError
-	if errors.As(err, &s) {
-		return &FormatError{fmt.Sprintf("JSON: %v", s)}
-	}
-	return &FormatError{"JSON ends early"}
-}
-
-// text returns a string attribute; "" if it is not there or null.
-func (m members) text(name string) (string, error) {
-	raw, ok := m[name]
-	if !ok {
-		return "", nil
-	}
-	var s *string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", &FormatError{name + " is not a string"}
-	}
-	if s == nil {
-		return "", nil
-	}
-	return *s, nil
-}
-
-// instant returns a timestamp attribute; zero if it is not there or null.
-func (m members) instant(name string) (time.Time, error) {
-	s, err := m.text(name)
-	if err != nil || s == "" {
-		return time.Time{}, err
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}, &FormatError{fmt.Sprintf("%s %.40q is not an RFC 3339 time", name, s)}
-	}
-	return t.UTC(), nil
-}
-
-// contentType checks that data is JSON: application/json, text/json or
-// anything +json, with whatever parameters.
-func (m members) contentType() error {
-	s, err := m.text("datacontenttype")
-	if err != nil || s == "" {
-		return err
-	}
-	kind, _, _ := strings.Cut(s, ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
-	if kind == "application/json" || kind == "text/json" || strings.HasSuffix(kind, "+json") {
-		return nil
-	}
-	return &FormatError{fmt.Sprintf("datacontenttype %.40q is not JSON", s)}
 }

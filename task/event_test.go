@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -70,11 +71,13 @@ func TestDecodeRefuses(t *testing.T) {
 		return `{"specversion":"1.0","id":"1","source":"s","type":"t",` + members + `}`
 	}
 	for _, c := range []struct{ body, want string }{
-		{``, "not a JSON object"},
+		{``, "JSON"},
+		{"  ", "JSON"},
+		{`7`, "not a JSON object"},
 		{`[]`, "not a JSON object"},
 		{`"x"`, "not a JSON object"},
-		{`{`, "ends early"},
-		{`{"a":`, "ends early"},
+		{`{`, "JSON"},
+		{`{"a":`, "JSON"},
 		{`{"a" 1}`, "JSON"},
 		{`{}`, "specversion"},
 		{`{"specversion":"0.3","id":"1","source":"s","type":"t"}`, "specversion"},
@@ -92,7 +95,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{with(`"datacontenttype":"text/plain"`), "not JSON"},
 		{with(`"time":"yesterday"`), "RFC 3339"},
 		{with(`"notbefore":5`), "notbefore is not a string"},
-		{with(`"data":1`) + `{}`, "follows"},
+		{with(`"data":1`) + `{}`, "after top-level"},
 		{with(`"id2":"` + "\x00" + `"`), "JSON"},
 		{`{"specversion":"1.0","id":"a\nb","source":"s","type":"t"}`, "control"},
 		{`{"specversion":"1.0","id":"` + strings.Repeat("x", 257) + `","source":"s","type":"t"}`, "257 bytes"},
@@ -147,6 +150,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"specversion":"1.0","id":"1","source":"s","type":"t","x":{"a":[1,2,{}]},"time":"2026-11-21T06:30:00+02:00"}`)
 	f.Add(`{"specversion":"1.0","specversion":"1.0"}`)
 	f.Fuzz(func(t *testing.T, body string) {
+		if m, err := readMembers(body); err == nil {
+			var want members // the same by the long way
+			if err := json.Unmarshal([]byte(body), &want); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, m); d != "" && utf8.ValidString(body) {
+				t.Fatal(d)
+			}
+		}
 		e, err := Decode(body)
 		if err != nil {
 			if e != nil {

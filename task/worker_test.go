@@ -236,7 +236,7 @@ func TestFailures(t *testing.T) {
 			}
 			return nil
 		}},
-		{what: "no message of ours", body: "<xml/>", attempts: "1", reason: "not a JSON object"},
+		{what: "no message of ours", body: "<xml/>", attempts: "1", reason: "not a task message: JSON: invalid character"},
 		{what: "unknown", body: `{"specversion":"1.0","id":"1","source":"s","type":"other"}`, attempts: "3", reason: `unknown task "other"`},
 		{what: "other arguments", body: `{"specversion":"1.0","id":"1","source":"s","type":"t","data":"x"}`, attempts: "3", reason: "arguments of t"},
 		{what: "timeout", fn: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() },
