@@ -163,7 +163,7 @@ func sendMessageBatch(c *call, d *decoder, e *encoder) error {
 	}
 	total := 0
 	for i := range entries {
-		total += queue.Size(entries[i].out)
+		total += entries[i].out.Size()
 	}
 	if total > maxBatchBytes {
 		return batchTooLong(maxBatchBytes, total)
