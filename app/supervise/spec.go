@@ -4,7 +4,7 @@
 //
 // Processes are children of dayfly in process groups of their own. The kernel
 // ends them when dayfly is killed (parent-death signal); what they themselves
-// left behind is ended at the next start, see Reap. Linux only.
+// have started is ended by the guard, or at the next start. Linux only.
 package supervise
 
 import (

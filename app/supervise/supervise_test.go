@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "web":
 		serveWeb()
+	case "guard":
+		RunGuard(os.Stdin, os.Args[1])
 	}
 }
 
@@ -291,16 +293,41 @@ func TestReapEndsWhatAKilledParentLeft(t *testing.T) {
 	mark := t.TempDir()
 	file := filepath.Join(t.TempDir(), "pid")
 	cmd := exec.Command("sh", "-c", "setsid sleep 300 & echo $! > "+file)
-	cmd.Env = append(os.Environ(), MarkVariable+"="+mark)
+	cmd.Env = append(os.Environ(), MarkVariable+"="+mark+"#1")
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
 	pid := readPID(t, file)
-	if n := Reap(mark + "-other"); n != 0 {
-		t.Errorf("ended %d of another mark", n)
+	for other, want := range map[string]int{mark + "-other#": 0, mark: 0, mark + "#12": 0} {
+		if n := Reap(other); n != want {
+			t.Errorf("%s ended %d", other, n)
+		}
 	}
-	if n := Reap(mark); n != 1 {
+	if n := Reap(mark + "#"); n != 1 {
 		t.Errorf("ended %d", n)
+	}
+	eventually(t, "gone", func() bool { return !running(pid) })
+}
+
+func TestGuardEndsWhatIsLeft(t *testing.T) {
+	mark := t.TempDir() + "#7"
+	file := filepath.Join(t.TempDir(), "pid")
+	cmd := exec.Command("sh", "-c", "setsid sleep 300 & echo $! > "+file)
+	cmd.Env = append(os.Environ(), MarkVariable+"="+mark)
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SUPERVISE_TEST_PROCESS", "guard")
+	g, err := StartGuard([]string{os.Args[0]}, mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := readPID(t, file)
+	if !running(pid) {
+		t.Fatal("ended too early")
+	}
+	if err := g.Stop(); err != nil { // closes the pipe, as dayfly's death does
+		t.Fatal(err)
 	}
 	eventually(t, "gone", func() bool { return !running(pid) })
 }

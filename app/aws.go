@@ -1,0 +1,113 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/blob/s3server"
+	"github.com/dayfly-dev/dayfly/internal/gateway"
+	"github.com/dayfly-dev/dayfly/internal/sigv4"
+	"github.com/dayfly-dev/dayfly/mail/sesserver"
+	"github.com/dayfly-dev/dayfly/queue/sqsserver"
+)
+
+// region of the embedded services.
+const region = "us-east-1"
+
+// account is the account number in the embedded services' names.
+const account = "000000000000"
+
+// startAWS serves SQS, S3 and SES on one address, or points the processes to
+// the services of the environment.
+func (a *App) startAWS(ctx context.Context) error {
+	if a.external.AWS {
+		for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_REGION"} {
+			if v := a.environ[name]; v != "" {
+				a.variables.set(name, v)
+			}
+		}
+		for name := range a.manifest.Queue {
+			url := a.environ["QUEUE_"+envName(name)+"_URL"]
+			if url == "" {
+				var err error
+				if url, err = a.queueURL(ctx, name); err != nil {
+					return err
+				}
+			}
+			a.variables.set("QUEUE_"+envName(name)+"_URL", url)
+		}
+		where := a.environ["AWS_ENDPOINT_URL"]
+		if where == "" {
+			where = "Amazon Web Services"
+		}
+		a.address("AWS endpoint", where, "from the environment")
+		return nil
+	}
+	return a.startGateway(ctx)
+}
+
+func (a *App) startGateway(context.Context) error {
+	objects, err := s3server.Open(s3server.Options{Dir: a.data.path("objects"), AccessKey: a.keys.AccessKey,
+		SecretKey: a.keys.SecretKey, Region: region, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.onStop("objects", objects.Shutdown)
+	if err := a.openInbox(); err != nil {
+		return err
+	}
+	sqs, err := sqsserver.New(sqsserver.Options{Service: a.queues, Region: region, Account: account, Log: a.log})
+	if err != nil {
+		return err
+	}
+	ses, err := sesserver.New(sesserver.Options{Inbox: a.inbox.store, Log: a.log})
+	if err != nil {
+		return err
+	}
+	handler, err := gateway.New(gateway.Options{
+		Credentials: []sigv4.Credentials{{AccessKeyID: a.keys.AccessKey, SecretAccessKey: a.keys.SecretKey}},
+		Services:    map[string]http.Handler{"sqs": sqs, "ses": ses}, S3: objects, Log: a.log})
+	if err != nil {
+		return err
+	}
+	l, note, err := listen(a.manifest.Listen.AWS)
+	if err != nil {
+		return err
+	}
+	url := "http://" + l.Addr().String()
+	a.serveHTTP("AWS endpoint", l, &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
+	a.onStop("long polls", sqs.Shutdown)
+	a.address("AWS endpoint", url, note)
+	a.variables.set("AWS_ENDPOINT_URL", url)
+	a.variables.set("AWS_REGION", region)
+	a.variables.set("AWS_ACCESS_KEY_ID", a.keys.AccessKey)
+	a.variables.set("AWS_SECRET_ACCESS_KEY", a.keys.SecretKey)
+	for name := range a.manifest.Queue {
+		a.variables.set("QUEUE_"+envName(name)+"_URL", url+"/"+account+"/"+name)
+	}
+	a.buckets = &buckets{app: a, server: objects}
+	return nil
+}
+
+// serveHTTP serves until Stop; what was begun is answered while Stop has time.
+func (a *App) serveHTTP(name string, l net.Listener, s *http.Server) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("a listener ended", "service", name, "error", err)
+		}
+	}()
+	a.onStop(name, func(ctx context.Context) error {
+		err := s.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(s.Close(), fmt.Errorf("%s: %w", name, err))
+		}
+		<-ended
+		return err
+	})
+}

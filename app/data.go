@@ -1,0 +1,170 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// DataFolder is the data folder's name beside the manifest.
+const DataFolder = ".dayfly"
+
+// dataVersion is the version of the data folder's layout: doc/formats/data-folder.md.
+const dataVersion = 1
+
+// data is the data folder of one application, held by a lock.
+type data struct {
+	dir  string
+	lock *os.File
+}
+
+// openData makes the folder if need be and takes its lock. The lock lasts as
+// long as the process, whatever way it ends.
+func openData(dir string) (*data, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	d := &data{dir: dir, lock: f}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		pid := make([]byte, 20)
+		n, _ := f.ReadAt(pid, 0)
+		f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", dir, err)
+		}
+		return nil, &InUseError{Dir: dir, PID: strings.TrimSpace(string(pid[:n]))}
+	}
+	if err := d.checkVersion(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
+	}
+	return d, nil
+}
+
+// InUseError: another dayfly holds the data folder.
+type InUseError struct {
+	Dir string
+	PID string // as the holder wrote it; may be empty
+}
+
+// Error names the holder and the next step.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("%s is in use by another dayfly (process %s): end that one with `dayfly down`, or look at it with `dayfly ps`", e.Dir, e.PID)
+}
+
+// VersionError: the data folder was written by a newer dayfly.
+type VersionError struct {
+	Dir     string
+	Version int
+}
+
+// Error says what to do.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("%s has layout version %d, and this dayfly knows up to %d: install a newer dayfly; nothing was changed", e.Dir, e.Version, dataVersion)
+}
+
+func (d *data) checkVersion() error {
+	path := filepath.Join(d.dir, "VERSION")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return writeFile(path, []byte(strconv.Itoa(dataVersion)+"\n"), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	v, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("%s does not hold a version: restore it from a backup, or move %s away to begin anew", path, d.dir)
+	}
+	if v > dataVersion {
+		return &VersionError{Dir: d.dir, Version: v}
+	}
+	return nil
+}
+
+func (d *data) path(name ...string) string { return filepath.Join(append([]string{d.dir}, name...)...) }
+
+func (d *data) close() error { return d.lock.Close() }
+
+// keys sign the requests to the embedded AWS endpoint.
+type keys struct {
+	AccessKey string `json:"access_key"`
+	SecretKey string `json:"secret_key"`
+}
+
+// keys returns the application's keys, made at the first start and kept, so
+// that shells and tools set up with `dayfly env` go on working.
+func (d *data) keys() (keys, error) {
+	path := d.path("keys.json")
+	text, err := os.ReadFile(path)
+	var k keys
+	if err == nil {
+		if err := json.Unmarshal(text, &k); err != nil || k.AccessKey == "" || k.SecretKey == "" {
+			return k, fmt.Errorf("%s does not hold keys: delete it to have new ones made", path)
+		}
+		return k, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return k, err
+	}
+	raw := make([]byte, 40)
+	rand.Read(raw) // never fails
+	k.AccessKey = "DAYFLY" + base32.StdEncoding.EncodeToString(raw[:10])[:14]
+	k.SecretKey = base64.RawURLEncoding.EncodeToString(raw[10:])
+	text, err = json.Marshal(k)
+	if err != nil {
+		return k, err
+	}
+	return k, writeFile(path, append(text, '\n'), 0o600)
+}
+
+// writeFile replaces a file so that after a crash it is the old or the new one.
+func writeFile(path string, text []byte, mode os.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(text)
+	if err == nil {
+		err = tmp.Chmod(mode)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if errClose := tmp.Close(); err == nil {
+		err = errClose
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

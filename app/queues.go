@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/queue/diskqueue"
+	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
+)
+
+// names maps a manifest's queue to its name in the service.
+type names map[string]string
+
+// startQueues opens the embedded engine, or SQS where the environment says so,
+// and makes the manifest's queues, each with its dead-letter queue.
+func (a *App) startQueues(ctx context.Context) error {
+	a.names = names{}
+	if a.external.AWS {
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return fmt.Errorf("AWS configuration: %w", err)
+		}
+		a.sqs = sqs.NewFromConfig(cfg)
+		a.queues = queue.New(sqsqueue.New(a.sqs, nil))
+		for name := range a.manifest.Queue {
+			a.names[name] = a.external.queue(a.manifest, name)
+		}
+	} else {
+		engine, err := diskqueue.Open(a.data.path("queue"), &diskqueue.Options{Logger: a.log})
+		if err != nil {
+			return err
+		}
+		a.queues, a.browser = queue.New(engine), engine
+		for name := range a.manifest.Queue {
+			a.names[name] = name
+		}
+	}
+	a.onStop("queues", func(context.Context) error { return a.queues.Close() })
+	for _, name := range sortedKeys(a.manifest.Queue) {
+		if err := a.makeQueue(ctx, a.names[name], a.manifest.Queue[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeQueue makes a queue and its dead-letter queue be as the manifest says,
+// with the messages they hold.
+func (a *App) makeQueue(ctx context.Context, name string, q *manifest.Queue) error {
+	dead := manifest.Dead(name)
+	if err := a.settleQueue(ctx, dead, queue.Attributes{Visibility: 30 * time.Second, Retention: 14 * 24 * time.Hour}); err != nil {
+		return err
+	}
+	visibility := time.Duration(q.Visibility)
+	if visibility == 0 {
+		visibility = -1 // package queue takes 0 for its default
+	}
+	return a.settleQueue(ctx, name, queue.Attributes{
+		Visibility: visibility, Delay: time.Duration(q.Delay), Retention: time.Duration(q.Retention),
+		// A worker sets a task that failed this often aside, with its error; the
+		// queue itself steps in for tasks that take their worker with them.
+		DeadLetter: &queue.DeadLetter{Queue: dead, MaxReceives: q.Attempts},
+	})
+}
+
+func (a *App) settleQueue(ctx context.Context, name string, want queue.Attributes) error {
+	err := a.queues.CreateQueue(ctx, name, want, nil)
+	if errors.Is(err, queue.ErrQueueExists) {
+		err = a.queues.SetAttributes(ctx, name, want)
+	}
+	return err
+}
+
+// queueURL asks the service for the address of a manifest's queue.
+func (a *App) queueURL(ctx context.Context, name string) (string, error) {
+	answer, err := a.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(a.names[name])})
+	if err != nil {
+		return "", fmt.Errorf("address of queue %s: %w", a.names[name], err)
+	}
+	return *answer.QueueUrl, nil
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/edge"
+)
+
+// front lets a process group put its instances behind the edge.
+type front struct{ *edge.Edge }
+
+func (f front) Add(target, url string) error { return f.Edge.Add(edge.Target{Name: target, URL: url}) }
+
+// startSite starts the edge. Requests that come before the first instance is
+// healthy are held.
+func (a *App) startSite(context.Context) error {
+	m := a.manifest
+	if len(m.HTTP()) == 0 && m.Static.Dir == "" {
+		return nil
+	}
+	o := edge.Options{Host: m.Edge.Host, ClickFile: a.data.path("clicks"), Log: a.log,
+		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}}
+	if m.Edge.Hold == 0 {
+		o.HoldMax, o.HoldTimeout = -1, 0
+	}
+	for _, name := range m.HTTP() {
+		o.HealthPath, o.HealthTimeout = m.Process[name].Health, time.Duration(m.Process[name].HealthTimeout)
+	}
+	for _, network := range m.Edge.Trusted {
+		p, err := netip.ParsePrefix(network)
+		if err != nil {
+			return err
+		}
+		o.Trusted = append(o.Trusted, p)
+	}
+	for name, c := range m.Edge.Click {
+		o.Clicks[name] = edge.Campaign{Source: c.UTM.Source, Medium: c.UTM.Medium, Campaign: c.UTM.Campaign}
+	}
+	if m.Static.Dir != "" {
+		o.Static = edge.Static{Dir: filepath.Join(m.Dir, m.Static.Dir), Prefix: m.Static.Prefix, ManifestFile: a.data.path("static.json")}
+		a.variables.set("STATIC_MANIFEST", a.data.path("static.json"))
+	}
+	accessLog, err := openRotated(a.data.path("logs", "access.log"))
+	if err != nil {
+		return err
+	}
+	a.onStop("access log", func(context.Context) error { return accessLog.Close() })
+	o.AccessLog = accessLog
+
+	e, err := edge.New(o)
+	if err != nil {
+		return err
+	}
+	a.edge = e
+	a.onStop("edge", func(context.Context) error { return e.Close() })
+	l, note, err := listen(m.Listen.Edge)
+	if err != nil {
+		return err
+	}
+	a.serveHTTP("site", l, edge.Server(e))
+	url := "http://" + visitable(l.Addr())
+	a.address("Site", url, note)
+	if m.Edge.Host != "" && !isLoopback(l.Addr()) {
+		url = "https://" + m.Edge.Host
+	}
+	if v := a.environ["SITE_URL"]; v != "" {
+		url = v
+	}
+	a.variables.set("SITE_URL", url)
+	a.history = startHistory(e)
+	a.onStop("history", func(context.Context) error { a.history.stop(); return nil })
+	return nil
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// visitable is an address a browser on this machine can open.
+func visitable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return addr.String()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dayfly-dev/dayfly/app/manifest"
+)
+
+func checkCommand(p *place) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "check [DIR]",
+		Short: "Read the manifest and say what is wrong in it, or what it makes",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := ""
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			m, err := p.manifest(dir)
+			if asJSON {
+				return printCheck(c.OutOrStdout(), m, err)
+			}
+			if err != nil {
+				return err
+			}
+			describe(c.OutOrStdout(), m)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"ok\":…,\"errors\":[{file,line,column,key,text}]}")
+	return c
+}
+
+func printCheck(out io.Writer, m *manifest.Manifest, err error) error {
+	type problem struct {
+		File   string `json:"file,omitempty"`
+		Line   int    `json:"line,omitempty"`
+		Column int    `json:"column,omitempty"`
+		Key    string `json:"key,omitempty"`
+		Text   string `json:"text"`
+	}
+	result := struct {
+		OK     bool      `json:"ok"`
+		Name   string    `json:"name,omitempty"`
+		Errors []problem `json:"errors"`
+	}{OK: err == nil, Errors: []problem{}}
+	switch e := err.(type) {
+	case nil:
+		result.Name = m.Name
+	case manifest.Errors:
+		for _, x := range e {
+			result.Errors = append(result.Errors, problem{x.File, x.Line, x.Column, x.Key, x.Text})
+		}
+	default:
+		result.Errors = append(result.Errors, problem{Text: err.Error()})
+	}
+	if errPrint := printJSON(out, result); errPrint != nil {
+		return errPrint
+	}
+	if err != nil {
+		return said{err}
+	}
+	return nil
+}
+
+// said is an error whose message has been printed; its exit code still counts.
+type said struct{ error }
+
+func (s said) Is(target error) bool { return target == errSaid }
+func (s said) Unwrap() error        { return s.error }
+
+func describe(out io.Writer, m *manifest.Manifest) {
+	fmt.Fprintf(out, "%s is right.\n\n", m.Path)
+	row := func(kind, name, text string) { fmt.Fprintf(out, "  %-9s %-14s %s\n", kind, name, text) }
+	for _, name := range keys(m.Process) {
+		x := m.Process[name]
+		text := fmt.Sprintf("%s  (%d to %d", x.Command, x.Instances.Min, x.Instances.Max)
+		if x.HTTP {
+			text += ", http, healthy when GET " + x.Health + " answers"
+		}
+		row("process", name, text+")")
+	}
+	for _, name := range keys(m.Queue) {
+		q := m.Queue[name]
+		row("queue", name, fmt.Sprintf("visibility %s, %d attempts, then %s", time.Duration(q.Visibility), q.Attempts, manifest.Dead(name)))
+	}
+	for _, name := range keys(m.Schedule) {
+		s := m.Schedule[name]
+		when := s.Cron + " " + s.Timezone
+		if s.Cron == "" {
+			when = "every " + time.Duration(s.Every).String()
+		}
+		next := ""
+		if sched, err := m.Times(name); err == nil {
+			if times, err := sched.Times(); err == nil {
+				next = ", next " + times.Next(time.Now()).Local().Format("2006-01-02 15:04:05 MST")
+			}
+		}
+		row("schedule", name, fmt.Sprintf("%s → %s in %s%s", when, s.Task, s.Queue, next))
+	}
+	for _, name := range keys(m.Database) {
+		scheme, _, _ := strings.Cut(m.Database[name].URL, ":")
+		row("database", name, scheme)
+	}
+	for _, name := range keys(m.Cache) {
+		row("cache", name, m.Cache[name].Size.String())
+	}
+	for _, name := range keys(m.Bucket) {
+		row("bucket", name, map[bool]string{true: "public", false: "private"}[m.Bucket[name].Public])
+	}
+	if m.Static.Dir != "" {
+		row("static", m.Static.Dir, "under "+m.Static.Prefix)
+	}
+	for _, name := range keys(m.Edge.Click) {
+		row("click", name, "/"+name+"/?/…")
+	}
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

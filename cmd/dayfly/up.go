@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dayfly-dev/dayfly/app"
+	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/app/supervise"
+)
+
+func upCommand(p *place) *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use:   "up [DIR]",
+		Short: "Build, start and watch an application",
+		Long: `Build the application, start every service it needs and every process of its
+manifest, say where everything is, and watch until Ctrl-C.
+
+Processes are started again when they end, with a growing pause; requests wait
+while no instance is ready. The first Ctrl-C stops taking requests, lets what
+was begun end, and stops; the second kills. All data is in .dayfly/ beside the
+manifest; the next start finds it as it was, after a crash too.
+
+A service named by dayfly's own environment is used instead of the embedded one:
+  AWS_ENDPOINT_URL (or DAYFLY_AWS=1 for AWS itself)   SQS, S3 and SES
+  CACHE_<NAME>_URL, DATABASE_URL, DATABASE_<NAME>_URL, SMTP_URL`,
+		Example: "  dayfly up examples/releases\n  AWS_REGION=eu-central-1 DAYFLY_AWS=1 dayfly up",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := ""
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			m, err := p.manifest(dir)
+			if err != nil {
+				return err
+			}
+			return up(c.Context(), c.OutOrStdout(), m, p.data, o)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not print the processes' logs (`dayfly logs` shows them)")
+	c.Flags().BoolVar(&o.verbose, "verbose", false, "print dayfly's own messages of level info, too")
+	c.Flags().DurationVar(&o.patience, "stop-timeout", time.Minute, "how long the first Ctrl-C waits before what still runs is killed")
+	return c
+}
+
+type upOptions struct {
+	quiet, verbose bool
+	patience       time.Duration
+}
+
+func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o upOptions) error {
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelInfo
+	}
+	console := newConsole(out)
+	defer console.close()
+	log := slog.New(slog.NewTextHandler(console.writer("dayfly"), &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+	began := time.Now()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	a, err := app.Start(ctx, app.Options{Manifest: m, Data: data, Environ: os.Environ(), Version: version(), Log: log,
+		Guard:    []string{self, guardCommand},
+		Progress: func(text string) { console.say(text) }, Logs: console.follow(o.quiet)})
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return errors.New("stopped before everything had started")
+		}
+		return err
+	}
+	console.welcome(a, time.Since(began))
+	select {
+	case <-ctx.Done():
+	case <-a.Down():
+	}
+	return stopApp(a, console, o.patience)
+}
+
+// stopApp drains; a second signal kills.
+func stopApp(a *app.App, console *console, patience time.Duration) error {
+	console.say("stopping: what was begun is finished first; Ctrl-C again kills")
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var killed atomic.Bool
+	watch := make(chan struct{})
+	go func() {
+		defer close(watch)
+		select {
+		case <-again:
+			killed.Store(true)
+			console.say("killing")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := a.Stop(ctx)
+	timedOut := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	cancel()
+	<-watch
+	switch {
+	case err != nil:
+		return err
+	case killed.Load():
+		return errors.New("killed; nothing acknowledged is lost, tasks under way run again")
+	case timedOut:
+		return fmt.Errorf("not everything ended within %s and was killed; nothing acknowledged is lost, tasks under way run again", patience)
+	}
+	console.say("stopped")
+	return nil
+}
+
+// withoutTime leaves the time to the console's reader.
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// guardCommand is the hidden command that ends what a killed dayfly leaves.
+const guardCommand = "guard-processes"
+
+func guard() *cobra.Command {
+	return &cobra.Command{Use: guardCommand + " MARK", Hidden: true, Args: cobra.ExactArgs(1),
+		Run: func(c *cobra.Command, args []string) { supervise.RunGuard(c.InOrStdin(), args[0]) }}
+}
