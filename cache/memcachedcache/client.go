@@ -49,7 +49,10 @@ func (c *Client) one(ctx context.Context, key string, command func([]byte) []byt
 		}
 		return err
 	})
-	return got, err
+	if err != nil {
+		return driver.Item{}, err
+	}
+	return got, nil
 }
 
 // GetMulti returns the values that are there.

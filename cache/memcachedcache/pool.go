@@ -35,7 +35,13 @@ type conn struct {
 	nc  net.Conn
 	r   *bufio.Reader
 	out []byte // the command that is being built
+
+	since time.Time // idle since
 }
+
+// restful is how long a connection may be idle without being looked at before
+// it is used: the look is a system call, and under load there are few closed.
+const restful = 10 * time.Millisecond
 
 // New returns a client of the server at host:port; o may be nil.
 func New(address string, o *Options) (*Client, error) {
@@ -151,7 +157,7 @@ func (c *Client) take(ctx context.Context) (*conn, error) {
 		cn := c.idle[n-1]
 		c.idle = c.idle[:n-1]
 		c.mu.Unlock()
-		if alive(cn.nc) {
+		if time.Since(cn.since) < restful || alive(cn.nc) {
 			return cn, nil
 		}
 		cn.nc.Close()
@@ -168,6 +174,7 @@ func (c *Client) put(cn *conn) {
 	if cap(cn.out) > 64<<10 {
 		cn.out = nil
 	}
+	cn.since = time.Now()
 	c.mu.Lock()
 	if !c.done && len(c.idle) < c.maxIdle {
 		c.idle = append(c.idle, cn)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -84,6 +85,7 @@ func (c *conn) general() {
 	c.stat("curr_items", e.Items)
 	c.stat("limit_maxbytes", e.MaxBytes)
 	c.stat("evictions", e.Evictions)
+	c.stat("threads", runtime.GOMAXPROCS(0))
 	c.say(replyEnd)
 }
 
