@@ -44,7 +44,8 @@ var defaults = map[string]string{
 
 func describe(d *driver.Description, m map[string]string) (err error) {
 	number := func(v string) int64 {
-		n, e := strconv.ParseInt(strings.TrimSuffix(v, ".0"), 10, 64)
+		whole, _, _ := strings.Cut(v, ".") // some services have fractions of seconds in their timestamps
+		n, e := strconv.ParseInt(whole, 10, 64)
 		if e != nil && err == nil {
 			err = fmt.Errorf("the service described the queue with %q for a number", v)
 		}
