@@ -50,9 +50,11 @@ func (a *App) startDashboard(context.Context) error {
 	a.onStop("dashboard", func(context.Context) error { return d.Close() })
 	url := "http://" + visitable(l.Addr())
 	a.variables.set("DAYFLY_URL", url)
-	a.addresses = slices.Insert(a.addresses, min(1, len(a.addresses)), Address{"Dashboard", url, note})
+	// After the site, where there is one.
+	at := min(len(a.addresses), map[bool]int{true: 1}[a.edge != nil])
+	a.addresses = slices.Insert(a.addresses, at, Address{"Dashboard", url, note})
 	if a.inbox != nil {
-		a.addresses = slices.Insert(a.addresses, min(2, len(a.addresses)), Address{Name: "Inbox", URL: url + "/inbox"})
+		a.addresses = slices.Insert(a.addresses, at+1, Address{Name: "Inbox", URL: url + "/inbox"})
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge"
@@ -64,7 +65,7 @@ func (a *App) startSite(context.Context) error {
 	}
 	a.serveHTTP("site", l, edge.Server(e))
 	url := "http://" + visitable(l.Addr())
-	a.address("Site", url, note)
+	a.addresses = slices.Insert(a.addresses, 0, Address{"Site", url, note})
 	if m.Edge.Host != "" && !isLoopback(l.Addr()) {
 		url = "https://" + m.Edge.Host
 	}

@@ -72,7 +72,6 @@ type house struct {
 	cmd    *exec.Cmd
 	out    *syncBuffer
 	ended  chan struct{}
-	status control.Status
 	env    map[string]string
 }
 
@@ -120,7 +119,6 @@ func (h *house) wait(patience time.Duration) {
 			h.t.Fatalf("not up within %s:\n%s", patience, h.out.tail(20_000))
 		}
 	}
-	h.look()
 	h.env = map[string]string{}
 	if err := json.Unmarshal([]byte(h.cli("env", "--json")), &h.env); err != nil {
 		h.t.Fatal(err)
@@ -130,10 +128,11 @@ func (h *house) wait(patience time.Duration) {
 // look reads the state of the processes.
 func (h *house) look() control.Status {
 	h.t.Helper()
-	if err := json.Unmarshal([]byte(h.cli("ps", "--json")), &h.status); err != nil {
+	var s control.Status
+	if err := json.Unmarshal([]byte(h.cli("ps", "--json")), &s); err != nil {
 		h.t.Fatal(err)
 	}
-	return h.status
+	return s
 }
 
 // cli runs another dayfly command against this one.
