@@ -16,7 +16,7 @@ import (
 
 // AdviseArgs of the task "advise".
 type AdviseArgs struct {
-	packageArg
+	PackageArg
 	From string `json:"from"`
 	To   string `json:"to"`
 	// Again compares even if the advisory is there, and writes it under the

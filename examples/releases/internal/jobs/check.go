@@ -17,7 +17,7 @@ type CheckPackagesArgs struct {
 }
 
 // CheckPackageArgs of the task "check_package".
-type CheckPackageArgs struct{ packageArg }
+type CheckPackageArgs struct{ PackageArg }
 
 // checkPackages enqueues a check for each package that is watched.
 func (j *Jobs) checkPackages(ctx context.Context, a CheckPackagesArgs) error {
@@ -27,7 +27,7 @@ func (j *Jobs) checkPackages(ctx context.Context, a CheckPackagesArgs) error {
 	}
 	args := make([]CheckPackageArgs, len(ids))
 	for i, id := range ids {
-		args[i] = CheckPackageArgs{packageArg{id.Ecosystem, id.Name}}
+		args[i] = CheckPackageArgs{PackageArg{id.Ecosystem, id.Name}}
 	}
 	if _, err := j.CheckPackage.EnqueueMany(ctx, j.Client, args); err != nil {
 		return fmt.Errorf("enqueue %d checks: %w", len(args), err)
@@ -60,7 +60,7 @@ func (j *Jobs) checkPackage(ctx context.Context, a CheckPackageArgs) error {
 		return err
 	}
 	for _, o := range waiting {
-		if _, err := j.Advise.Enqueue(ctx, j.Client, AdviseArgs{packageArg: a.packageArg, From: o.From, To: o.To}); err != nil {
+		if _, err := j.Advise.Enqueue(ctx, j.Client, AdviseArgs{PackageArg: a.PackageArg, From: o.From, To: o.To}); err != nil {
 			return fmt.Errorf("enqueue advisory: %w", err)
 		}
 	}

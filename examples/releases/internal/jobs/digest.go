@@ -8,6 +8,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/examples/releases/internal/digest"
 	"github.com/dayfly-dev/dayfly/examples/releases/internal/store"
+	"github.com/dayfly-dev/dayfly/mail"
 	"github.com/dayfly-dev/dayfly/task"
 )
 
@@ -96,13 +97,21 @@ func (j *Jobs) sendDigest(ctx context.Context, day, to string, m digest.Mail, co
 		j.Log.Info("digest was sent or claimed before", "day", day)
 		return nil
 	}
-	if err := j.Mail.Send(ctx, to, m.Subject, m.Text); err != nil {
-		if ctx.Err() != nil {
-			// Interrupted: it may have left. The claim stays, see above.
-			return task.Permanent(fmt.Errorf("digest of %s: interrupted, not known whether it left: %w", day, err))
+	err = j.Mail.Send(ctx, &mail.Message{From: j.MailFrom, To: []string{to}, Subject: m.Subject, Text: m.Text})
+	if err != nil {
+		err = fmt.Errorf("digest of %s: %w", day, err)
+		if unknown(err) {
+			// It may have left: the claim stays, see above.
+			return task.Permanent(fmt.Errorf("not known whether it left, and not sent again: %w", err))
 		}
-		return errors.Join(fmt.Errorf("digest of %s: %w", day, err), j.DB.ReleaseDigest(ctx, day, to))
+		return errors.Join(err, j.DB.ReleaseDigest(context.WithoutCancel(ctx), day, to))
 	}
 	j.Log.Info("digest sent", "day", day, "updates", m.Updates)
 	return j.DB.SettleDigest(context.WithoutCancel(ctx), day, to, store.Sent, m.Updates, covered)
+}
+
+// unknown reports whether a mail that was not acknowledged may have left.
+func unknown(err error) bool {
+	var se *mail.SendError
+	return errors.As(err, &se) && se.Unknown
 }

@@ -86,10 +86,10 @@ func (j *Jobs) First(ctx context.Context, dir, file string) error {
 	return err
 }
 
-// Watched of one ecosystem and name, as an argument.
-type packageArg struct {
+// PackageArg names a package in a task's arguments.
+type PackageArg struct {
 	Ecosystem watch.Ecosystem `json:"ecosystem"`
 	Name      string          `json:"name"`
 }
 
-func (p packageArg) id() watch.ID { return watch.ID{Ecosystem: p.Ecosystem, Name: p.Name} }
+func (p PackageArg) id() watch.ID { return watch.ID{Ecosystem: p.Ecosystem, Name: p.Name} }

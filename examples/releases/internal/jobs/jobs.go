@@ -8,7 +8,6 @@
 package jobs
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -16,13 +15,9 @@ import (
 
 	"github.com/dayfly-dev/dayfly/examples/releases/internal/store"
 	"github.com/dayfly-dev/dayfly/examples/releases/internal/watch"
+	"github.com/dayfly-dev/dayfly/mail"
 	"github.com/dayfly-dev/dayfly/task"
 )
-
-// Mailer sends a plain-text mail.
-type Mailer interface {
-	Send(ctx context.Context, to, subject, text string) error
-}
 
 // Jobs is what the tasks work with. Client is needed to enqueue, the rest to run.
 type Jobs struct {
@@ -30,7 +25,8 @@ type Jobs struct {
 	DB         *store.DB
 	Registries map[watch.Ecosystem]watch.Registry
 	Bucket     *blob.Bucket
-	Mail       Mailer
+	Mail       mail.Sender
+	MailFrom   string
 	DigestTo   string // "" for no digest
 	SiteURL    string // without slash at its end
 	Log        *slog.Logger

@@ -64,8 +64,8 @@ type Requirement struct {
 	// Elsewhere: it comes from a folder or an address, and no registry is asked
 	// for it, since even its name may be private.
 	Elsewhere bool
-	Note    string // what else the file says: replaced, unpinned, …
-	Line    int    // in the file, from 1; 0 unknown
+	Note      string // what else the file says: replaced, unpinned, …
+	Line      int    // in the file, from 1; 0 unknown
 }
 
 // Manifest is what a file requires.
