@@ -54,14 +54,14 @@ func (l *accessLog) write(x *exchange, total time.Duration) {
 	after := len(l.buf)
 	l.mu.Unlock()
 	if before == 0 {
-		signal(l.some)
+		nudge(l.some)
 	}
 	if before < accessLogBatch && after >= accessLogBatch {
-		signal(l.full)
+		nudge(l.full)
 	}
 }
 
-func signal(c chan struct{}) {
+func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,11 +55,10 @@ var noBody requestBody
 // goroutine ends when the stream does or the connection is closed; finish
 // waits for it.
 type upload struct {
-	c    *conn
-	done chan struct{}
-	// Set before done is closed.
-	readErr  error // the client's
-	writeErr error // the target's
+	c        *conn
+	done     chan struct{}
+	readErr  atomic.Pointer[error] // the client's; set before c is closed for it
+	writeErr error                 // the target's; set before done is closed
 }
 
 // startUpload begins to send the body's stream on c.
@@ -68,7 +68,7 @@ func (x *exchange) startUpload(c *conn, body *requestBody) *upload {
 	go func() {
 		defer close(u.done)
 		u.run(body, x.r)
-		if u.readErr != nil {
+		if u.clientErr() != nil {
 			c.Close() // the target must not take a part for the whole
 		}
 		c.SetReadDeadline(time.Now().Add(c.t.opt.ResponseTimeout))
@@ -101,7 +101,7 @@ func (u *upload) run(body *requestBody, r *http.Request) {
 			break
 		}
 		if err != nil {
-			u.readErr = err
+			u.readErr.Store(&err)
 			return
 		}
 	}
@@ -140,7 +140,7 @@ func (u *upload) finished() bool {
 	}
 	select {
 	case <-u.done:
-		return u.readErr == nil && u.writeErr == nil
+		return u.clientErr() == nil && u.writeErr == nil
 	default:
 		return false
 	}
@@ -170,12 +170,10 @@ func (u *upload) clientErr() error {
 	if u == nil {
 		return nil
 	}
-	select {
-	case <-u.done:
-		return u.readErr
-	default:
-		return nil
+	if err := u.readErr.Load(); err != nil {
+		return *err
 	}
+	return nil
 }
 
 func isTooLarge(err error) bool {

@@ -183,7 +183,7 @@ func (s *clickStore) count(campaign, path string, now time.Time, person bool) {
 	b := s.batch
 	b.lines = append(append(b.lines, line...), '\n')
 	s.mu.Unlock()
-	signal(s.some)
+	nudge(s.some)
 	patience := time.NewTimer(clickPatience)
 	defer patience.Stop()
 	select {

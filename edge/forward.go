@@ -61,6 +61,9 @@ func (d *delivery) copyBody(res *http.Response) bool {
 	}
 	x := d.x
 	streaming := res.ContentLength < 0 || d.stream
+	if streaming && d.c.br.Buffered() == 0 {
+		http.NewResponseController(x.w).Flush() // the first piece may be long in coming
+	}
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	for {

@@ -160,7 +160,7 @@ func (s *staticFiles) publish(before *staticTable, byName map[string]*staticFile
 		t.byAddress[f.address] = f
 	}
 	s.table.Store(t)
-	signal(s.compress)
+	nudge(s.compress)
 }
 
 // hashedName puts the hash before the extension: css/app.css becomes

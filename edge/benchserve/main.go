@@ -1,0 +1,73 @@
+// Command benchserve is an edge on its own, and a backend of 1 KiB, for load
+// generators to be pointed at: see doc/edge.md.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/edge"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:23001", "where the edge listens")
+	backend := flag.String("backend", "", "where a trivial backend listens instead")
+	target := flag.String("target", "http://127.0.0.1:23000", "backend the edge sends to")
+	static := flag.String("static", "", "folder of static files")
+	accessLog := flag.String("access-log", "", "file for the access log")
+	profile := flag.String("cpuprofile", "", "file for a CPU profile of 5 s, taken from 1 s after start")
+	flag.Parse()
+	if *backend != "" {
+		log.Fatal(http.ListenAndServe(*backend, http.HandlerFunc(trivial)))
+	}
+	o := edge.Options{Static: edge.Static{Dir: *static}}
+	if *accessLog != "" {
+		f, err := os.Create(*accessLog)
+		if err != nil {
+			log.Fatal(err)
+		}
+		o.AccessLog = f
+	}
+	e, err := edge.New(o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := e.Add(edge.Target{Name: "backend", URL: *target}); err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if *profile != "" {
+		go record(*profile)
+	}
+	log.Fatal(edge.Server(e).Serve(l))
+}
+
+var kilobyte = bytes.Repeat([]byte("x"), 1024)
+
+func trivial(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain")
+	w.Write(kilobyte)
+}
+
+func record(name string) {
+	f, err := os.Create(name)
+	if err != nil {
+		log.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	if err := pprof.StartCPUProfile(f); err != nil {
+		log.Fatal(err)
+	}
+	time.Sleep(5 * time.Second)
+	pprof.StopCPUProfile()
+	f.Close()
+}

@@ -1,0 +1,241 @@
+package edge
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// childMain is an application: it prints its address, answers with what it was
+// sent, and ends by http.Server.Shutdown when it is told to.
+func childMain() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}
+	go srv.Serve(l)
+	fmt.Println(l.Addr())
+	<-ctx.Done()
+	if err := srv.Shutdown(context.Background()); err != nil {
+		os.Exit(1)
+	}
+}
+
+type child struct {
+	cmd *exec.Cmd
+	url string
+}
+
+func startChild(t testing.TB) *child {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "EDGE_TEST_CHILD=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("child said no address: %v", err)
+	}
+	c := &child{cmd: cmd, url: "http://" + strings.TrimSpace(addr)}
+	t.Cleanup(func() { c.cmd.Process.Kill(); c.cmd.Wait() })
+	return c
+}
+
+// clients send GET and POST in turn over kept-alive connections until stopped,
+// and report everything that is not the answer.
+type clients struct {
+	wg     sync.WaitGroup
+	stop   chan struct{}
+	served atomic.Int64
+	conns  atomic.Int64
+	bad    chan string
+}
+
+func startClients(s *site, n int) *clients {
+	c := &clients{stop: make(chan struct{}), bad: make(chan string, 100)}
+	for i := range n {
+		c.wg.Go(func() { c.run(s.url, i) })
+	}
+	return c
+}
+
+func (c *clients) run(url string, id int) {
+	d := net.Dialer{}
+	tr := &http.Transport{MaxIdleConnsPerHost: 1, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c.conns.Add(1)
+		return d.DialContext(ctx, network, addr)
+	}}
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr, Timeout: 20 * time.Second}
+	for n := 0; ; n++ {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		method, sent := "POST", fmt.Sprintf("client %d request %d", id, n)
+		if n%2 == 0 {
+			method, sent = "GET", ""
+		}
+		req, _ := http.NewRequest(method, url, strings.NewReader(sent))
+		res, err := client.Do(req)
+		if err != nil {
+			c.complain(fmt.Sprintf("%s: %v", method, err))
+			continue
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 200 || string(got) != sent {
+			c.complain(fmt.Sprintf("%s: %d %q %v", method, res.StatusCode, got, err))
+			continue
+		}
+		c.served.Add(1)
+	}
+}
+
+func (c *clients) complain(s string) {
+	select {
+	case c.bad <- s:
+	default:
+	}
+}
+
+func (c *clients) finish(t *testing.T, n int64) {
+	t.Helper()
+	close(c.stop)
+	c.wg.Wait()
+	close(c.bad)
+	for s := range c.bad {
+		t.Errorf("failed: %s", s)
+	}
+	if got := c.conns.Load(); got != n {
+		t.Errorf("%d clients needed %d connections: some were closed", n, got)
+	}
+}
+
+// Both instances are replaced again and again under 64 clients; no request
+// fails and no connection is lost.
+func TestRollingRestart(t *testing.T) {
+	const n = 64
+	s := newSite(t, Options{HealthPath: "/"})
+	running := map[string]*child{}
+	for _, name := range []string{"web.1-0", "web.2-0"} {
+		running[name] = startChild(t)
+		s.addURL(t, name, running[name].url)
+	}
+	c := startClients(s, n)
+	for round := range 4 {
+		for _, instance := range []string{"web.1", "web.2"} {
+			before, after := fmt.Sprintf("%s-%d", instance, round), fmt.Sprintf("%s-%d", instance, round+1)
+			seen := c.served.Load()
+			eventually(t, "clients served", func() bool { return c.served.Load() > seen+200 })
+			running[after] = startChild(t)
+			s.addURL(t, after, running[after].url)
+			roll(t, s, before, running[before])
+		}
+	}
+	seen := c.served.Load()
+	eventually(t, "clients served", func() bool { return c.served.Load() > seen+200 })
+	c.finish(t, n)
+	if st := s.Stats(); st.Retried != 0 {
+		t.Errorf("%d deliveries were retried; a drained target should have met none", st.Retried)
+	}
+	t.Logf("%d requests answered during 8 replacements", c.served.Load())
+}
+
+// roll drains an instance, stops it and removes it.
+func roll(t *testing.T, s *site, name string, c *child) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Drain(ctx, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatalf("%s did not end by itself: %v", name, err)
+	}
+	s.Remove(name)
+}
+
+// The only instance is replaced with nothing in between: requests wait.
+func TestRestartOfTheOnlyInstance(t *testing.T) {
+	const n = 16
+	s := newSite(t, Options{})
+	old := startChild(t)
+	s.addURL(t, "web.1", old.url)
+	c := startClients(s, n)
+	eventually(t, "clients served", func() bool { return c.served.Load() > 200 })
+	roll(t, s, "web.1", old)
+	eventually(t, "all clients wait", func() bool { return s.Stats().Held == n })
+	s.addURL(t, "web.1", startChild(t).url)
+	seen := c.served.Load()
+	eventually(t, "clients served", func() bool { return c.served.Load() > seen+200 })
+	c.finish(t, n)
+}
+
+// An instance is killed under clients that only read: each request is answered.
+func TestInstanceKilled(t *testing.T) {
+	s := newSite(t, Options{})
+	victim, other := startChild(t), startChild(t)
+	s.addURL(t, "web.1", victim.url)
+	s.addURL(t, "web.2", other.url)
+	var bad, served atomic.Int64
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				res, err := s.client.Get(s.url)
+				if err != nil || res.StatusCode != 200 {
+					bad.Add(1)
+				}
+				if err == nil {
+					io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+				served.Add(1)
+			}
+		})
+	}
+	eventually(t, "clients served", func() bool { return served.Load() > 500 })
+	victim.cmd.Process.Kill()
+	eventually(t, "out", func() bool { return !s.target(t, "web.1").Healthy })
+	seen := served.Load()
+	eventually(t, "clients served", func() bool { return served.Load() > seen+500 })
+	close(stop)
+	wg.Wait()
+	if bad.Load() > 0 {
+		t.Errorf("%d of %d requests failed", bad.Load(), served.Load())
+	}
+}
