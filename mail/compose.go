@@ -62,11 +62,15 @@ func (m *Message) compose() (*gomail.Msg, error) {
 	for name, value := range m.Headers {
 		msg.SetGenHeader(gomail.Header(name), value)
 	}
-	text := crlf(m.Text)
-	msg.SetBodyString(gomail.TypeTextPlain, text, gomail.WithPartEncoding(encoding(text)))
+	body := msg.SetBodyString
+	if !m.withoutText() {
+		text := crlf(m.Text)
+		body(gomail.TypeTextPlain, text, gomail.WithPartEncoding(encoding(text)))
+		body = msg.AddAlternativeString
+	}
 	if m.HTML != "" {
 		html := crlf(m.HTML)
-		msg.AddAlternativeString(gomail.TypeTextHTML, html, gomail.WithPartEncoding(encoding(html)))
+		body(gomail.TypeTextHTML, html, gomail.WithPartEncoding(encoding(html)))
 	}
 	for _, a := range m.Attachments {
 		var opts []gomail.FileOption
@@ -84,14 +88,16 @@ func (m *Message) compose() (*gomail.Msg, error) {
 const maxLine = 998
 
 // encoding leaves text that can travel as it is readable in the raw mail, where
-// quoted-printable would break its links.
+// quoted-printable would break its links. It is ASCII then, and labelled 8bit, of
+// which ASCII is a part: under the label 7bit go-mail 0.8.1 writes
+// quoted-printable all the same.
 func encoding(body string) gomail.Encoding {
 	for l := range strings.SplitSeq(body, "\r\n") {
 		if len(l) > maxLine || strings.ContainsFunc(l, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
 			return gomail.EncodingQP
 		}
 	}
-	return gomail.EncodingUSASCII
+	return gomail.NoEncoding
 }
 
 var lineBreaks = strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n")

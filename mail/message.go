@@ -41,6 +41,9 @@ type Message struct {
 	Text string
 	// HTML is the same mail for those who want it. Optional.
 	HTML string
+	// HTMLOnly lets Text be empty where HTML is not. It is for servers that
+	// take what other programs compose.
+	HTMLOnly bool
 	// Headers are further header fields, such as List-Unsubscribe. Those that
 	// the other fields of Message produce cannot be set here.
 	Headers map[string]string
@@ -127,7 +130,7 @@ func (m *Message) lists() []addressList {
 }
 
 func (m *Message) validateBody() error {
-	if strings.TrimSpace(m.Text) == "" {
+	if strings.TrimSpace(m.Text) == "" && !m.withoutText() {
 		return &InvalidError{"Text", "it is empty: a mail needs a plain-text part, also beside HTML"}
 	}
 	for field, body := range map[string]string{"Text": m.Text, "HTML": m.HTML} {
@@ -159,6 +162,8 @@ func (m *Message) validateBody() error {
 	}
 	return nil
 }
+
+func (m *Message) withoutText() bool { return m.HTMLOnly && m.Text == "" && m.HTML != "" }
 
 func (m *Message) validateHeaders() error {
 	for name, value := range m.Headers {

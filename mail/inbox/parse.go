@@ -166,8 +166,9 @@ func (p *parser) leaf(h map[string][]string, kind string, params map[string]stri
 		return
 	}
 	name = decode(name)
-	if name != "" {
-		name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	switch name = path.Base(strings.ReplaceAll(name, `\`, "/")); name {
+	case ".", "..", "/":
+		name = ""
 	}
 	p.mail.Attachments = append(p.mail.Attachments, Attachment{
 		Name: name, ContentType: kind,

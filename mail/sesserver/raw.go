@@ -29,7 +29,14 @@ var replaced = map[string]bool{"Message-Id": true, "Date": true, "Bcc": true, "R
 func parseRaw(data []byte) (*rawMail, error) {
 	m := &rawMail{}
 	fields := mail.Header{}
-	keep, rest := false, data
+	var name string
+	var value []byte
+	end := func() { // of the field that has been read
+		if name != "" {
+			fields[name] = append(fields[name], string(value))
+		}
+	}
+	rest := data
 	for {
 		l, after, ended := bytes.Cut(rest, []byte("\n"))
 		text := bytes.TrimSuffix(l, []byte("\r"))
@@ -43,49 +50,38 @@ func parseRaw(data []byte) (*rawMail, error) {
 			return nil, invalid("The header of the raw message has more than %d bytes.", maxRawHeader)
 		}
 		if text[0] == ' ' || text[0] == '\t' {
-			if len(fields) == 0 {
+			if name == "" {
 				return nil, invalid("The raw message begins with a folded line.")
 			}
-			appendFolded(fields, text)
+			value = append(append(value, ' '), bytes.TrimSpace(text)...)
 		} else {
-			name, value, err := field(text)
-			if err != nil {
+			end()
+			var err error
+			if name, value, err = field(text); err != nil {
 				return nil, err
 			}
-			keep = !replaced[name]
-			fields[name] = append(fields[name], value)
-			fields[last] = []string{name}
 		}
-		if keep {
+		if !replaced[name] {
 			m.header = append(append(m.header, text...), '\r', '\n')
 		}
 		if rest = after; !ended {
 			break
 		}
 	}
+	end()
 	return m, m.addresses(fields)
 }
 
-// last is the pseudo field that remembers to which field a folded line belongs.
-const last = ":last"
-
-func appendFolded(h mail.Header, text []byte) {
-	name := h[last][0]
-	values := h[name]
-	values[len(values)-1] += " " + string(bytes.TrimSpace(text))
-}
-
-func field(text []byte) (name, value string, err error) {
-	n, v, ok := strings.Cut(string(text), ":")
-	n = strings.TrimRight(n, " \t")
+func field(text []byte) (name string, value []byte, err error) {
+	before, v, ok := bytes.Cut(text, []byte(":"))
+	n := strings.TrimRight(string(before), " \t")
 	if !ok || n == "" || strings.ContainsFunc(n, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", "", invalid("The raw message has a header line that is not a field.")
+		return "", nil, invalid("The raw message has a header line that is not a field.")
 	}
-	return textproto.CanonicalMIMEHeaderKey(n), strings.TrimSpace(v), nil
+	return textproto.CanonicalMIMEHeaderKey(n), bytes.Clone(bytes.TrimSpace(v)), nil
 }
 
 func (m *rawMail) addresses(h mail.Header) error {
-	delete(h, last)
 	from, err := h.AddressList("From")
 	if err != nil || len(from) != 1 {
 		return invalid("The raw message needs a From header with one address.")

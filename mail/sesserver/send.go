@@ -1,9 +1,9 @@
 package sesserver
 
 import (
+	"bytes"
 	"context"
 	"net/mail"
-	"strings"
 	"time"
 
 	dayfly "github.com/dayfly-dev/dayfly/mail"
@@ -57,10 +57,10 @@ func (s *Server) sendSimple(ctx context.Context, in simple) (string, error) {
 	id := newMessageID()
 	msg := dayfly.Message{
 		From: in.from, To: in.to, Cc: in.cc, Bcc: in.bcc, ReplyTo: in.replyTo, Subject: in.subject,
-		Text: in.text, HTML: in.html, Headers: in.headers, Attachments: in.attachments,
+		Text: in.text, HTML: in.html, HTMLOnly: true, Headers: in.headers, Attachments: in.attachments,
 		MessageID: id + "@email.amazonses.com",
 	}
-	raw, err := compose(&msg)
+	raw, err := msg.Bytes()
 	if err != nil {
 		return "", err
 	}
@@ -76,16 +76,7 @@ func (s *Server) sendSimple(ctx context.Context, in simple) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.keep(ctx, from[0], to, id, strings.NewReader(string(raw)))
-}
-
-// compose writes the mail. SES takes one that has only HTML, which Message does
-// not: there the text part says so.
-func compose(m *dayfly.Message) ([]byte, error) {
-	if strings.TrimSpace(m.Text) == "" {
-		m.Text = "This mail was sent with HTML only.\n"
-	}
-	return m.Bytes()
+	return s.keep(ctx, from[0], to, id, bytes.NewReader(raw))
 }
 
 func addresses(list []string) ([]string, error) {
