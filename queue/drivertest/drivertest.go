@@ -1,0 +1,279 @@
+// Package drivertest is the conformance suite of package queue/driver: what it
+// checks is what a queue promises, on the embedded engine, through a server and
+// a client, and on any SQS endpoint.
+//
+// A driver's test calls Run with a Harness. Tests wait at most about two
+// seconds of the clock each and run in parallel; with Harness.Virtual they run
+// in the virtual time of testing/synctest instead, and those that need minutes
+// or days run too.
+package drivertest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/queue/driver"
+)
+
+// Harness is how the suite reaches a driver, and what it may expect of it.
+type Harness struct {
+	// New returns a store for one test. It need not be empty: queues are named
+	// at random. The suite closes Store.Service.
+	New func(t *testing.T) *Store
+	// Virtual runs each test in a synctest bubble: the driver must do without
+	// network and without goroutines that outlive Close.
+	Virtual bool
+	// Remote says that receives may come back empty though a message is there,
+	// that counts and order are approximate and that attributes take a while,
+	// as on the real service.
+	Remote bool
+	// Skip names tests ("Purge/TwiceIn60Seconds") that a foreign service is known
+	// to fail, each with the reason.
+	Skip map[string]string
+}
+
+// Store is one store. Reopen and Crash are nil where there is no such thing.
+type Store struct {
+	Service driver.Service
+	// Reopen closes the service and opens it again.
+	Reopen func() (driver.Service, error)
+	// Crash opens the service again as after a loss of power: what was not
+	// synced may be gone. The old service is dead.
+	Crash func() (driver.Service, error)
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	for _, topic := range []struct {
+		name  string
+		tests map[string]func(*env)
+	}{
+		{"Queues", queueTests},
+		{"Send", sendTests},
+		{"Receive", receiveTests},
+		{"LongPoll", longPollTests},
+		{"Visibility", visibilityTests},
+		{"Delete", deleteTests},
+		{"DeadLetter", deadLetterTests},
+		{"Purge", purgeTests},
+		{"Retention", retentionTests},
+		{"Limits", limitTests},
+		{"Browse", browseTests},
+		{"Durable", durableTests},
+		{"Concurrent", concurrentTests},
+	} {
+		for name, test := range topic.tests {
+			name := topic.name + "/" + name
+			t.Run(name, func(t *testing.T) {
+				if why := h.Skip[name]; why != "" {
+					t.Skip(why)
+				}
+				if h.Virtual {
+					synctest.Test(t, func(t *testing.T) { test(newEnv(t, &h)) })
+					return
+				}
+				t.Parallel()
+				test(newEnv(t, &h))
+			})
+		}
+	}
+}
+
+// env is what a test has: a store and ways to use it that fail the test.
+type env struct {
+	*testing.T
+	h     *Harness
+	store *Store
+	s     *queue.Service
+	ctx   context.Context
+	made  []string
+}
+
+func newEnv(t *testing.T, h *Harness) *env {
+	e := &env{T: t, h: h, store: h.New(t), ctx: context.Background()}
+	e.s = queue.New(e.store.Service)
+	t.Cleanup(func() {
+		for _, name := range e.made {
+			e.s.DeleteQueue(e.ctx, name)
+		}
+		e.s.Close()
+	})
+	return e
+}
+
+// needVirtual skips tests that take minutes on the clock.
+func (e *env) needVirtual() {
+	e.Helper()
+	if !e.h.Virtual {
+		e.Skip("takes too long except in virtual time")
+	}
+}
+
+// name returns a queue name nobody has.
+func (e *env) name(stem string) string { return stem + "-" + strings.ToLower(rand.Text()[:10]) }
+
+// queue makes a queue with the defaults changed by the functions.
+func (e *env) queue(change ...func(*queue.Attributes)) *queue.Queue {
+	e.Helper()
+	a := attributes(change...)
+	name := e.name("q")
+	if err := e.s.CreateQueue(e.ctx, name, a, nil); err != nil {
+		e.Fatal(err)
+	}
+	e.made = append(e.made, name)
+	return e.s.Queue(name)
+}
+
+func attributes(change ...func(*queue.Attributes)) queue.Attributes {
+	a := queue.Attributes{Visibility: 30 * time.Second, Retention: time.Hour, MaxMessageSize: 1 << 20}
+	for _, c := range change {
+		c(&a)
+	}
+	return a
+}
+
+func text(body string) queue.Outgoing { return queue.Outgoing{Body: body, Delay: -1} }
+
+// send sends messages with these bodies, one call each, and returns their ids.
+func (e *env) send(q *queue.Queue, bodies ...string) (ids []string) {
+	e.Helper()
+	for _, body := range bodies {
+		sent, err := q.Send(e.ctx, text(body))
+		if err != nil {
+			e.Fatal(err)
+		}
+		ids = append(ids, sent[0].ID)
+	}
+	return ids
+}
+
+// defaultReceive takes one message and does not wait.
+var defaultReceive = queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 0}
+
+// take receives one message, which must be there.
+func (e *env) take(q *queue.Queue) queue.Message {
+	e.Helper()
+	o := defaultReceive
+	if e.h.Remote {
+		o.Wait = 2 * time.Second
+	}
+	return e.takeWith(q, o)
+}
+
+func (e *env) takeWith(q *queue.Queue, o queue.ReceiveOptions) queue.Message {
+	e.Helper()
+	m, err := q.Receive(e.ctx, o)
+	if err != nil {
+		e.Fatal(err)
+	}
+	if len(m) != 1 {
+		e.Fatalf("received %d messages, want one", len(m))
+	}
+	return m[0]
+}
+
+// takeN receives n messages by as many calls as it takes.
+func (e *env) takeN(q *queue.Queue, n int) (all []queue.Message) {
+	e.Helper()
+	for len(all) < n {
+		m, err := q.Receive(e.ctx, queue.ReceiveOptions{Max: min(10, n-len(all)), Visibility: -1, Wait: time.Second})
+		if err != nil {
+			e.Fatal(err)
+		}
+		if len(m) == 0 {
+			e.Fatalf("received %d messages, want %d", len(all), n)
+		}
+		all = append(all, m...)
+	}
+	return all
+}
+
+// none checks that nothing is visible.
+func (e *env) none(q *queue.Queue) {
+	e.Helper()
+	m, err := q.Receive(e.ctx, queue.ReceiveOptions{Max: 10, Visibility: -1})
+	if err != nil {
+		e.Fatal(err)
+	}
+	if len(m) != 0 {
+		e.Fatalf("received %d messages, the first %q; want none", len(m), m[0].Body)
+	}
+}
+
+func (e *env) delete(q *queue.Queue, receipts ...string) {
+	e.Helper()
+	errs, err := q.Delete(e.ctx, receipts...)
+	e.noErrors(errs, err)
+}
+
+func (e *env) noErrors(errs []error, err error) {
+	e.Helper()
+	if err = errors.Join(append(errs, err)...); err != nil {
+		e.Fatal(err)
+	}
+}
+
+func (e *env) change(q *queue.Queue, receipt string, d time.Duration) error {
+	e.Helper()
+	errs, err := q.ChangeVisibility(e.ctx, queue.VisibilityChange{Receipt: receipt, Visibility: d})
+	if err != nil {
+		e.Fatal(err)
+	}
+	return errs[0]
+}
+
+// wantErr checks what an error is.
+func (e *env) wantErr(err, want error) {
+	e.Helper()
+	if !errors.Is(err, want) {
+		e.Errorf("error is %v, want %v", err, want)
+	}
+}
+
+// wantCounts checks visible, delayed and in flight.
+func (e *env) wantCounts(q *queue.Queue, visible, delayed, inFlight int64) {
+	e.Helper()
+	if e.h.Remote {
+		return
+	}
+	d, err := q.Describe(e.ctx)
+	if err != nil {
+		e.Fatal(err)
+	}
+	if d.Visible != visible || d.Delayed != delayed || d.InFlight != inFlight {
+		e.Errorf("%d visible, %d delayed, %d in flight; want %d, %d, %d",
+			d.Visible, d.Delayed, d.InFlight, visible, delayed, inFlight)
+	}
+}
+
+// sleep lets time go by: really, or in the bubble.
+func (e *env) sleep(d time.Duration) { time.Sleep(d) }
+
+// slack is how late something may be on the clock of a busy machine.
+func (e *env) slack() time.Duration {
+	if e.h.Virtual {
+		return 10 * time.Millisecond
+	}
+	return 1900 * time.Millisecond
+}
+
+// wantElapsed checks a time span: not shorter, and not longer by more than slack.
+func (e *env) wantElapsed(since time.Time, want time.Duration) {
+	e.Helper()
+	if got := time.Since(since); got < want-5*time.Millisecond || got > want+e.slack() {
+		e.Errorf("took %v, want %v", got, want)
+	}
+}
+
+func bodies(ms []queue.Message) (b []string) {
+	for _, m := range ms {
+		b = append(b, m.Body)
+	}
+	return b
+}

@@ -1,0 +1,98 @@
+package drivertest
+
+import (
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+var visibilityTests = map[string]func(*env){
+	"Ends": func(e *env) {
+		q := e.queue()
+		e.send(q, "again")
+		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: time.Second})
+		begun := time.Now()
+		e.none(q)
+		again := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
+		e.wantElapsed(begun, time.Second)
+		if again.ID != m.ID {
+			e.Errorf("received %s, want %s", again.ID, m.ID)
+		}
+	},
+	"ZeroOnReceive": func(e *env) {
+		q := e.queue()
+		e.send(q, "peeked")
+		o := queue.ReceiveOptions{Max: 1, Visibility: 0, Wait: time.Second}
+		if a, b := e.takeWith(q, o), e.takeWith(q, o); a.ID != b.ID || b.Receives != 2 {
+			e.Errorf("ids %s, %s, receives %d", a.ID, b.ID, b.Receives)
+		}
+	},
+	"Extended": func(e *env) {
+		q := e.queue(func(a *queue.Attributes) { a.Visibility = time.Second })
+		e.send(q, "long work")
+		m := e.take(q)
+		if err := e.change(q, m.Receipt, 30*time.Second); err != nil {
+			e.Fatal(err)
+		}
+		e.sleep(1200 * time.Millisecond)
+		e.none(q)
+		e.delete(q, m.Receipt)
+	},
+	"NotInFlight": func(e *env) {
+		q := e.queue()
+		e.send(q, "given back", "deleted")
+		m := e.takeN(q, 2)
+		for i := range m {
+			if m[i].Body == "deleted" {
+				e.delete(q, m[i].Receipt)
+			} else if err := e.change(q, m[i].Receipt, 0); err != nil {
+				e.Fatal(err)
+			}
+			e.wantErr(e.change(q, m[i].Receipt, time.Minute), queue.ErrNotInFlight)
+		}
+	},
+	"StaleReceipt": func(e *env) {
+		q := e.queue()
+		e.send(q, "x")
+		old := e.take(q)
+		if err := e.change(q, old.Receipt, 0); err != nil {
+			e.Fatal(err)
+		}
+		e.take(q)
+		e.wantErr(e.change(q, old.Receipt, 0), queue.ErrNotInFlight)
+		e.none(q)
+	},
+	"InvalidReceipt": func(e *env) {
+		q := e.queue()
+		e.wantErr(e.change(q, "not-a-receipt", time.Second), queue.ErrReceiptInvalid)
+	},
+	"BatchReportsEach": func(e *env) {
+		q := e.queue()
+		e.send(q, "x")
+		m := e.take(q)
+		errs, err := q.ChangeVisibility(e.ctx,
+			queue.VisibilityChange{Receipt: "not-a-receipt"},
+			queue.VisibilityChange{Receipt: m.Receipt})
+		if err != nil {
+			e.Fatal(err)
+		}
+		e.wantErr(errs[0], queue.ErrReceiptInvalid)
+		if errs[1] != nil {
+			e.Error(errs[1])
+		}
+		e.take(q)
+	},
+	"TwelveHours": func(e *env) {
+		e.needVirtual()
+		q := e.queue(func(a *queue.Attributes) { a.Retention = 14 * 24 * time.Hour })
+		e.send(q, "x")
+		m := e.take(q)
+		if err := e.change(q, m.Receipt, 12*time.Hour); err != nil {
+			e.Fatal(err)
+		}
+		e.sleep(12*time.Hour - time.Second)
+		e.none(q)
+		e.sleep(time.Second + time.Millisecond)
+		e.take(q)
+	},
+}
