@@ -60,7 +60,8 @@ type clickStore struct {
 
 	mu     sync.Mutex
 	links  map[clickKey]*ClickCount
-	perDay map[clickKey]int // path empty: distinct paths
+	perDay map[clickKey]int // path empty: distinct paths but OtherLinks
+	total  int              // of perDay
 	batch  *clickBatch      // gathers
 	closed bool
 	some   chan struct{} // holds one: batch has lines
@@ -155,10 +156,10 @@ func (s *clickStore) reopen(whole int64) error {
 // returns the line as it was counted. The caller holds mu, or is alone.
 func (s *clickStore) add(c clickLine) clickLine {
 	if s.links[clickKey{c.Campaign, c.Path, c.Day}] == nil && c.Path != OtherLinks {
-		if len(s.links) >= maxClickLinks {
+		if s.total >= maxClickLinks {
 			s.foldOldest(c.Day)
 		}
-		if len(s.links) >= maxClickLinks || s.perDay[clickKey{campaign: c.Campaign, day: c.Day}] >= maxPathsPerDay || len(c.Path) > maxClickPath {
+		if s.total >= maxClickLinks || s.perDay[clickKey{campaign: c.Campaign, day: c.Day}] >= maxPathsPerDay || len(c.Path) > maxClickPath {
 			c.Path = OtherLinks
 		}
 	}
@@ -263,6 +264,10 @@ func (s *clickStore) snapshot(now time.Time) []byte {
 
 func (s *clickStore) forget(k clickKey) {
 	delete(s.links, k)
+	if k.path == OtherLinks {
+		return
+	}
+	s.total--
 	day := clickKey{campaign: k.campaign, day: k.day}
 	if s.perDay[day]--; s.perDay[day] <= 0 {
 		delete(s.perDay, day)
@@ -295,7 +300,10 @@ func (s *clickStore) put(c clickLine) {
 	if have == nil {
 		have = &ClickCount{Campaign: c.Campaign, Path: c.Path, Day: c.Day}
 		s.links[k] = have
-		s.perDay[clickKey{campaign: c.Campaign, day: c.Day}]++
+		if c.Path != OtherLinks {
+			s.perDay[clickKey{campaign: c.Campaign, day: c.Day}]++
+			s.total++
+		}
 	}
 	have.People += c.People
 	have.Bots += c.Bots
