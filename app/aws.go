@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +26,12 @@ const account = "000000000000"
 // the services of the environment.
 func (a *App) startAWS(ctx context.Context) error {
 	if a.external.AWS {
-		for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_REGION"} {
-			if v := a.environ[name]; v != "" {
-				a.variables.set(name, v)
-			}
+		if v := a.environ["AWS_ENDPOINT_URL"]; v != "" {
+			a.variables.set("AWS_ENDPOINT_URL", v)
 		}
+		region := cmp.Or(a.environ["AWS_REGION"], a.environ["AWS_DEFAULT_REGION"])
+		a.variables.set("AWS_REGION", region)
+		a.variables.set("AWS_DEFAULT_REGION", region)
 		for name := range a.manifest.Queue {
 			url := a.environ["QUEUE_"+envName(name)+"_URL"]
 			if url == "" {
@@ -84,6 +86,7 @@ func (a *App) startGateway(context.Context) error {
 	a.address("AWS endpoint", url, note)
 	a.variables.set("AWS_ENDPOINT_URL", url)
 	a.variables.set("AWS_REGION", region)
+	a.variables.set("AWS_DEFAULT_REGION", region) // the name boto3 reads
 	a.variables.set("AWS_ACCESS_KEY_ID", a.keys.AccessKey)
 	a.variables.set("AWS_SECRET_ACCESS_KEY", a.keys.SecretKey)
 	for name := range a.manifest.Queue {

@@ -1,0 +1,72 @@
+package test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/internal/need"
+)
+
+// TestClients runs clients of others, as their registries have them, against
+// everything dayfly serves at once, with the environment that `dayfly env`
+// prints. Their scripts are in clients/.
+func TestClients(t *testing.T) {
+	python := need.Python(t, "boto3", "awscli", "pymemcache")
+	swaks := need.Tool(t, "swaks")
+	dir := application(t, `name = "clients"
+[queue.default]
+[cache.default]
+[cache.other]
+[bucket.private]
+[bucket.public]
+public = true
+`+anyPorts)
+	h := up(t, dir, filepath.Join(dir, ".dayfly"))
+	endpoint, mailAt := h.env["AWS_ENDPOINT_URL"], strings.TrimPrefix(h.env["SMTP_URL"], "smtp://")
+	cache := func(name string) string { return strings.TrimPrefix(h.env[name], "memcached://") }
+	host, port, err := net.SplitHostPort(mailAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aws := filepath.Join(filepath.Dir(python), "aws")
+	for _, client := range []struct {
+		name    string
+		env     []string
+		command []string
+	}{
+		{"boto3 on SQS", nil, []string{python, "clients/sqs_boto3.py", endpoint}},
+		{"aws CLI on SQS", nil, []string{"sh", "clients/sqs_awscli.sh", aws, endpoint}},
+		{"boto3 on S3", []string{"BUCKET=private", "PUBLIC_BUCKET=public"}, []string{python, "clients/s3_boto3.py"}},
+		{"aws CLI on S3", []string{"BUCKET=private"}, []string{python, "clients/s3_awscli.py"}},
+		{"boto3 on SES", nil, []string{python, "clients/mail_ses_boto3.py"}},
+		{"smtplib", nil, []string{python, "clients/mail_smtplib.py"}},
+		{"swaks", nil, []string{swaks, "--server", host, "--port", port, "--from", "a@example.com", "--to", "b@example.com", "--h-Subject", "from swaks"}},
+		{"pymemcache", nil, []string{python, "clients/cache_pymemcache.py", cache("CACHE_DEFAULT_URL"), cache("CACHE_OTHER_URL")}},
+	} {
+		t.Run(client.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, client.command[0], client.command[1:]...)
+			cmd.Env = append(os.Environ(), client.env...)
+			for k, v := range h.env {
+				cmd.Env = append(cmd.Env, k+"="+v)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v\n%s", client.command, err, out)
+			}
+		})
+	}
+	inbox := get(t, h.env["DAYFLY_URL"]+"/inbox?format=json")
+	for _, subject := range []string{"from swaks", "SES"} {
+		if !strings.Contains(inbox, subject) {
+			t.Errorf("no mail with %q in the inbox:\n%.2000s", subject, inbox)
+		}
+	}
+	h.down()
+}
