@@ -165,7 +165,7 @@ func TestDrain(t *testing.T) {
 				time.Sleep(time.Second)
 				begin := time.Now()
 				err := stop()
-				if took := time.Since(begin); took != c.took {
+				if took := time.Since(begin).Truncate(time.Second); took != c.took {
 					t.Errorf("the drain took %v, not %v", took, c.took)
 				}
 				if (c.err == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.err) {
@@ -239,8 +239,8 @@ func TestAbandoned(t *testing.T) {
 // neither queue.
 func TestFaultsOfTheQueue(t *testing.T) {
 	for _, op := range []string{"send", "receive", "delete", "change"} {
-		for from := 1; from <= 5; from++ {
-			for _, length := range []int{1, 3, 20} {
+		for from := 1; from <= 3; from++ {
+			for _, length := range []int{1, 20} {
 				for _, lost := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %d+%d lost=%v", op, from, length, lost), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) { faultsOfTheQueue(t, op, from, length, lost) })

@@ -19,6 +19,8 @@ type Worker struct {
 	o       WorkerOptions
 	tasks   map[string]definition
 	running atomic.Bool
+
+	lastPoll time.Duration // see receive
 }
 
 type definition struct {
@@ -33,7 +35,7 @@ func NewWorker(q *queue.Queue, options WorkerOptions) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{q: q, o: o, tasks: make(map[string]definition, len(o.Tasks))}
+	w := &Worker{q: q, o: o, tasks: make(map[string]definition, len(o.Tasks)), lastPoll: 500 * time.Millisecond}
 	for _, t := range o.Tasks {
 		s, err := t.settings()
 		if err != nil {
@@ -204,14 +206,21 @@ func waitFor(done <-chan struct{}, d time.Duration) bool {
 
 // receive takes messages for free slots until receiving ends. It returns an
 // error when the queue will not answer again.
+//
+// A request under way at the end is not broken off at once: over a network the
+// queue may have handed out messages already, which would stay hidden until
+// their visibility timeout. With messages there it returns in no time.
 func (s *shift) receive(receiving, handling context.Context) error {
+	polling, cancel := context.WithCancel(context.WithoutCancel(receiving))
+	defer cancel()
+	defer context.AfterFunc(receiving, func() { time.AfterFunc(s.lastPoll, cancel) })()
 	failures := 0
 	for {
 		n := s.acquire(receiving)
 		if n == 0 {
 			return nil
 		}
-		got, err := s.q.Receive(receiving, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
+		got, err := s.q.Receive(polling, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
 		s.release(n - len(got))
 		for _, m := range got {
 			s.begin(m, receiving, handling)

@@ -80,6 +80,7 @@ func (r *rig) work(o WorkerOptions) (stop func() error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	w.lastPoll = time.Millisecond // the engine is in this process
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
