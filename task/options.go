@@ -155,6 +155,9 @@ func (o WorkerOptions) bind(d queue.Description, s *queue.Service) (WorkerOption
 		return o, fmt.Errorf("%w: give %s a redrive policy (in dayfly.toml: attempts in [queue.%s]), or the worker a DeadLetter",
 			ErrNoDeadLetter, d.Name, d.Name)
 	}
+	if o.DeadLetter.Name() == d.Name && o.DeadLetter.Service() == s {
+		return o, fmt.Errorf("task: WorkerOptions.DeadLetter is the worker's own queue %s", d.Name)
+	}
 	if redrive != nil {
 		setDefault(&o.MaxAttempts, redrive.MaxReceives)
 	}

@@ -434,6 +434,10 @@ func TestNoDeadLetter(t *testing.T) {
 		if err := w.Run(t.Context()); !errors.Is(err, queue.ErrQueueNotFound) {
 			t.Error(err)
 		}
+		w, _ = NewWorker(r.q, WorkerOptions{Tasks: []Definition{task}, DeadLetter: r.s.Queue("default")})
+		if err := w.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "own queue") {
+			t.Error(err)
+		}
 		w, _ = NewWorker(r.q, WorkerOptions{Tasks: []Definition{task}, DeadLetter: r.s.Queue("none")})
 		if err := w.Run(t.Context()); !errors.Is(err, queue.ErrQueueNotFound) {
 			t.Error(err)

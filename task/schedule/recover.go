@@ -165,7 +165,9 @@ func (e *entry) since(ctx context.Context) (time.Time, error) {
 		}
 		if created {
 			for _, old := range keys[:max(0, len(keys)+1-maxSpecs)] {
-				e.o.Ticks.Delete(ctx, old) // if not now, at the next change
+				if err := e.o.Ticks.Delete(ctx, old); err != nil {
+					break // at the next change, then
+				}
 			}
 			return now, nil
 		}
