@@ -97,7 +97,7 @@ func TestDeadlyRequestIsContained(t *testing.T) {
 // An application that closes its unused connections after a short time, as
 // Node (5 s) and gunicorn (2 s) do, costs no request, not even a POST.
 func TestTargetClosesIdleConnections(t *testing.T) {
-	s := newSite(t, Options{})
+	s := newSite(t, Options{HealthInterval: time.Hour})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +116,7 @@ func TestTargetClosesIdleConnections(t *testing.T) {
 	go app.Serve(l)
 	t.Cleanup(func() { app.Close() })
 	s.addURL(t, "web.1", "http://"+l.Addr().String())
+	<-closed // the check's
 	for i := range 50 {
 		if res, body := s.do(t, "POST", "/", strings.NewReader("form")); res.StatusCode != 200 || body != "form" {
 			t.Fatalf("request %d answered %d %q", i, res.StatusCode, body)
