@@ -2,6 +2,7 @@ package memcachedserver_test
 
 import (
 	"context"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,22 @@ func TestPymemcache(t *testing.T) {
 func TestPymemcacheOnMemcached(t *testing.T) {
 	python := need.Python(t, "pymemcache")
 	run(t, python, filepath.Join(need.Root(t), "test", "clients", "cache_pymemcache.py"), memcachedtest.Memcached(t), memcachedtest.Memcached(t))
+}
+
+// TestMemccapable runs libmemcached's own test of a server's text protocol.
+func TestMemccapable(t *testing.T) {
+	tool := need.Tool(t, "memccapable")
+	address, _ := memcachedtest.Serve(t, memcachedserver.Options{})
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, tool, "-a", "-h", host, "-p", port).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "FAIL") || !strings.Contains(string(out), "All tests passed") {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 func run(t *testing.T, program string, args ...string) {

@@ -231,7 +231,7 @@ func (c *conn) flushAll(f [][]byte) {
 func (c *conn) verbosity(f [][]byte) {
 	f, quiet := cutQuiet(f)
 	if len(f) != 1 {
-		c.say(replyError)
+		c.answer(quiet, replyError) // memcached is silent on "verbosity noreply"
 		return
 	}
 	if _, ok := number(f[0], 1<<32-1); !ok {

@@ -107,7 +107,7 @@ var exchanges = []struct {
 	{name: "flush_all quiet", send: "set a 0 0 1\r\nx\r\nflush_all noreply\r\nflush_all 0 noreply\r\nget a\r\n", want: "STORED\r\nEND\r\n"},
 	{name: "flush_all bad", send: "flush_all x\r\nflush_all 1 2 3\r\n", want: "CLIENT_ERROR invalid exptime argument\r\nERROR\r\n"},
 
-	{name: "verbosity", send: "verbosity\r\nverbosity 1\r\nverbosity 0 noreply\r\nverbosity x\r\n", want: "ERROR\r\nOK\r\n" + format},
+	{name: "verbosity", send: "verbosity\r\nverbosity 1\r\nverbosity 0 noreply\r\nverbosity noreply\r\nverbosity x\r\n", want: "ERROR\r\nOK\r\n" + format},
 	{name: "stats reset", send: "stats reset\r\nstats bogus\r\n", want: "RESET\r\nERROR\r\n"},
 }
 
