@@ -36,10 +36,14 @@
     return [el("span.plus", "+" + number(x.added)), " ", el("span.minus", "−" + number(x.removed)), x.rough ? " about" : ""];
   }
   function changes(list) {
-    function cell(text) { return el("td.mono", text || el("span.muted", "none")); }
+    function cell(label, text) {
+      var td = el("td.mono", text ? el("span", text) : el("span.muted", "none"));
+      td.dataset.label = label;
+      return td;
+    }
     return el("div.scroll", el("table.plain",
       el("thead", el("tr", el("th", "Name"), el("th", "Before"), el("th", "After"))),
-      el("tbody", list.map(function (c) { return el("tr", el("td.mono", c.name), cell(c.from), cell(c.to)); }))));
+      el("tbody", list.map(function (c) { return el("tr", el("td.mono", c.name), cell("Before", c.from), cell("After", c.to)); }))));
   }
   function code(kind, list) { return el("ul.code." + kind, list.map(function (t) { return el("li", t); })); }
   function more(list, count) {

@@ -171,7 +171,7 @@ func compareAPI(from, to map[string]string) *API {
 			if len(api.Removed) < maxAPIListed {
 				api.Removed = append(api.Removed, qualified(k, a))
 			}
-		case a != b:
+		case a != b && !untyped(a, b):
 			api.ChangedCount++
 			if len(api.Changed) < maxAPIListed {
 				api.Changed = append(api.Changed, Change{Name: k, From: a, To: b})
@@ -179,6 +179,16 @@ func compareAPI(from, to map[string]string) *API {
 		}
 	}
 	return api
+}
+
+// untyped: a variable or constant whose type is only written on one side. What
+// the other side infers is not known without checking types, and is the same as
+// a rule.
+func untyped(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return (strings.HasPrefix(a, "var ") || strings.HasPrefix(a, "const ")) && strings.HasPrefix(b, a+" ")
 }
 
 // qualified puts a package's folder before a declaration.

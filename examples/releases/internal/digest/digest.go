@@ -68,8 +68,8 @@ func Compose(in Input) Mail {
 		m.Subject += fmt.Sprintf(", %d to look at closely", alarms)
 	}
 	var head strings.Builder
-	wrap(&head, "", fmt.Sprintf("Releases found by %s: %s. In all, %s behind what its registry has.",
-		day(in.Day), count(m.Updates, "update is new", "updates are new"), count(behind, "package is", "packages are")))
+	wrap(&head, "", fmt.Sprintf("Until %s: %s. In all, %s.",
+		day(in.Day), count(m.Updates, "update is new", "updates are new"), count(behind, "package has a newer release", "packages have a newer release")))
 	m.Text = head.String() + body.String() +
 		"\n-- \nAll packages: " + link(in.SiteURL, "/") + "\n"
 	return m
@@ -134,11 +134,14 @@ func count(n int, one, many string) string {
 // stands alone.
 func wrap(b *strings.Builder, indent, text string) {
 	line, n := indent, 0
-	limit := width
+	hang := ""
+	if indent != "" {
+		hang = "  " // a sentence below a title goes on further in
+	}
 	for _, w := range strings.Fields(text) {
-		if n > 0 && len([]rune(line))+1+len([]rune(w)) > limit {
+		if n > 0 && len([]rune(line))+1+len([]rune(w)) > width {
 			b.WriteString(line + "\n")
-			line, n = indent+"  ", 0
+			line, n = indent+hang, 0
 		}
 		if n > 0 {
 			line += " "

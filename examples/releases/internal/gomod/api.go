@@ -243,11 +243,42 @@ func (a *apiReader) expr(e ast.Expr) string {
 	if ft, ok := e.(*ast.FuncType); ok {
 		return "func" + a.signature(ft)
 	}
+	e = modern(e)
 	var b bytes.Buffer
 	if printer.Fprint(&b, a.fset, e) != nil {
 		return "?"
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// modern writes interface{} as any, which is the same type.
+func modern(e ast.Expr) ast.Expr {
+	alias := func(e ast.Expr) ast.Expr {
+		if it, ok := e.(*ast.InterfaceType); ok && it.Methods.NumFields() == 0 {
+			return ast.NewIdent("any")
+		}
+		return e
+	}
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StarExpr:
+			n.X = alias(n.X)
+		case *ast.ArrayType:
+			n.Elt = alias(n.Elt)
+		case *ast.MapType:
+			n.Key, n.Value = alias(n.Key), alias(n.Value)
+		case *ast.ChanType:
+			n.Value = alias(n.Value)
+		case *ast.Ellipsis:
+			n.Elt = alias(n.Elt)
+		case *ast.Field:
+			n.Type = alias(n.Type)
+		case *ast.IndexExpr:
+			n.Index = alias(n.Index)
+		}
+		return true
+	})
+	return alias(e)
 }
 
 // baseName is the type's name in *T, T[P] and pkg.T.

@@ -44,7 +44,7 @@ func (r *Registry) list(ctx context.Context, base, name, escaped string) (*watch
 		if latestErr == nil && !slices.Contains(versions, info.Version) {
 			versions = append(versions, info.Version)
 		} else if len(versions) == 0 {
-			return nil, firstOf(latestErr, err)
+			return nil, nothingListed(err, latestErr, l.Registry, name)
 		}
 	}
 	semver.Sort(versions)
@@ -56,6 +56,19 @@ func (r *Registry) list(ctx context.Context, base, name, escaped string) (*watch
 	}
 	l.Successor = r.successor(ctx, base, name)
 	return l, nil
+}
+
+// nothingListed tells a module the proxy does not know from one it knows no
+// versions of.
+func nothingListed(listErr, latestErr error, registry, name string) error {
+	if listErr == nil && watch.ProblemOf(latestErr) == watch.Missing {
+		return &watch.RegistryError{Problem: watch.Missing, Registry: registry, Package: name,
+			Reason: "the proxy knows the module and offers neither a tagged nor a latest version", Err: latestErr}
+	}
+	if watch.ProblemOf(listErr) == watch.Missing || latestErr == nil {
+		return firstOf(listErr, latestErr)
+	}
+	return latestErr
 }
 
 // describe fills in when the newest version was made and what is retracted.

@@ -46,6 +46,7 @@ func newPages(s *Site) (*pages, error) {
 		"number":     thousands,
 		"plural":     plural,
 		"short":      short,
+		"breakable":  breakable,
 	}
 	p := &pages{sets: map[string]*template.Template{}}
 	for _, name := range pageNames {
@@ -140,6 +141,11 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// breakable lets a long name be broken after its slashes.
+func breakable(name string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(name), "/", "/<wbr>"))
 }
 
 // short writes a version for a narrow column: a pseudo-version by its date and commit.
