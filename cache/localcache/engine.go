@@ -24,9 +24,10 @@ import (
 type Options struct {
 	// MaxBytes bounds the memory that values, keys and bookkeeping hold; it may
 	// be exceeded for the moments an eviction takes. Default 64 MiB, as
-	// memcached. At least 1 MiB and twice MaxValue.
+	// memcached, or twice MaxValue if that is more. At least 1 MiB and twice MaxValue.
 	MaxBytes int64
-	// MaxValue is the largest value in bytes, 1–1 GiB. Default 1 MiB.
+	// MaxValue is the largest value in bytes, 1–1 GiB. Default 1 MiB, or half of
+	// MaxBytes if that is less.
 	MaxValue int
 	// DefaultTTL is the time to live of a value stored with 0. Default 0: never
 	// expires, as memcached.
@@ -68,6 +69,9 @@ const (
 func New(o Options) (*Engine, error) {
 	if o.MaxValue == 0 {
 		o.MaxValue = 1 << 20
+		if o.MaxBytes > 0 {
+			o.MaxValue = int(min(1<<20, max(1, o.MaxBytes/2)))
+		}
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = max(64<<20, 2*int64(o.MaxValue))

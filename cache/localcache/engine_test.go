@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/cache"
 	"github.com/dayfly-dev/dayfly/cache/driver"
 	"github.com/dayfly-dev/dayfly/cache/drivertest"
 	"github.com/dayfly-dev/dayfly/cache/localcache"
@@ -93,6 +94,30 @@ func TestBound(t *testing.T) {
 	}
 	if s.Bytes > bound || s.Bytes < bound/2 || s.Items > bound/1000 || s.Evictions < 30_000 {
 		t.Errorf("after 40,000 values of 1000 bytes: %+v", s)
+	}
+}
+
+// TestFullCacheTakesValues: in a cache that is full of values read all the
+// time, a new one is there to be read back at once.
+func TestFullCacheTakesValues(t *testing.T) {
+	e := open(t, localcache.Options{MaxBytes: 1 << 20}) // the smallest
+	ctx := context.Background()
+	c := cache.New(e, nil)
+	for range 20 {
+		for i := range 2000 {
+			key := fmt.Sprint("key", i%1000)
+			if _, err := c.Get(ctx, key); err != nil {
+				if err := c.Set(ctx, &cache.Item{Key: key, Value: make([]byte, 1000)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := c.Prove(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := c.Stats(ctx); err != nil || s.Evictions == 0 {
+		t.Errorf("the cache was not full: %+v, %v", s, err)
 	}
 }
 
