@@ -294,7 +294,11 @@ func faultsOfTheQueue(t *testing.T, op string, from, length int, lost bool) {
 		f.change = func([]driver.VisibilityChange) error { return fail() }
 	}
 	stop := r.work(WorkerOptions{Tasks: []Definition{task}, Concurrency: 10, Backoff: Backoff{Max: time.Minute}})
-	time.Sleep(30 * time.Minute)
+	for range 120 {
+		if time.Sleep(30 * time.Second); r.left("default") == "0 0 0" {
+			break
+		}
+	}
 	r.stop(stop)
 	r.expect("default", "0 0 0")
 	var dead []string

@@ -96,7 +96,9 @@ func checkName(name string) error {
 		return fmt.Errorf("schedule name %.80q has %d bytes, not 1–%d", name, len(name), MaxName)
 	}
 	for _, c := range []byte(name) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-') {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
 			return fmt.Errorf("schedule name %q has %q, which is not one of A-Z a-z 0-9 _ -", name, c)
 		}
 	}

@@ -69,9 +69,8 @@ func (t bucketTicks) Read(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schedule: read %s: %w", key, err)
 	}
-	defer r.Close()
 	body, err := io.ReadAll(io.LimitReader(r, maxRecord))
-	if err != nil {
+	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("schedule: read %s: %w", key, err)
 	}
 	return body, nil
