@@ -51,8 +51,45 @@ type FS struct {
 type inode struct {
 	cache []byte
 	disk  []byte
-	dirty map[int64]struct{} // sectors of cache that are not on the disk
+	dirty sectors // of cache that are not on the disk
 }
+
+// sectors is a set of sectors, with bounds so that few of many are found fast.
+type sectors struct {
+	in     []bool
+	lo, hi int64 // none below lo nor from hi on
+}
+
+func (d *sectors) add(lo, hi int64) {
+	if int64(len(d.in)) < hi {
+		d.in = append(d.in, make([]bool, hi-int64(len(d.in)))...)
+	}
+	for n := lo; n < hi; n++ {
+		d.in[n] = true
+	}
+	if d.lo == d.hi {
+		d.lo, d.hi = lo, hi
+		return
+	}
+	d.lo, d.hi = min(d.lo, lo), max(d.hi, hi)
+}
+
+func (d *sectors) all(visit func(n int64)) {
+	for n := d.lo; n < d.hi; n++ {
+		if d.in[n] {
+			visit(n)
+		}
+	}
+}
+
+func (d *sectors) clear() {
+	if d.lo < d.hi {
+		clear(d.in[d.lo:d.hi])
+	}
+	d.lo, d.hi = 0, 0
+}
+
+func (d *sectors) clone() sectors { return sectors{slices.Clone(d.in), d.lo, d.hi} }
 
 var _ vfs.FS = (*FS)(nil)
 
@@ -111,14 +148,15 @@ func (s *FS) Crash(rng *rand.Rand) *FS {
 	}
 	c := New()
 	c.capacity = s.capacity
-	for name, f := range names {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		f := names[name]
 		disk := slices.Clone(f.disk)
-		for _, n := range slices.Sorted(maps.Keys(f.dirty)) {
+		f.dirty.all(func(n int64) {
 			if rng.IntN(2) == 0 {
 				disk = copySector(disk, f.cache, n)
 			}
-		}
-		c.seen[name] = &inode{cache: slices.Clone(disk), disk: disk, dirty: map[int64]struct{}{}}
+		})
+		c.seen[name] = &inode{cache: slices.Clone(disk), disk: disk}
 	}
 	c.disk = maps.Clone(c.seen)
 	return c
@@ -134,7 +172,7 @@ func (s *FS) Kill() *FS {
 	copies := map[*inode]*inode{}
 	clone := func(f *inode) *inode {
 		if copies[f] == nil {
-			copies[f] = &inode{cache: slices.Clone(f.cache), disk: slices.Clone(f.disk), dirty: maps.Clone(f.dirty)}
+			copies[f] = &inode{cache: slices.Clone(f.cache), disk: slices.Clone(f.disk), dirty: f.dirty.clone()}
 		}
 		return copies[f]
 	}
@@ -199,7 +237,7 @@ func (s *FS) Create(name string) (vfs.File, error) {
 	if s.seen[name] != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
-	f := &inode{dirty: map[int64]struct{}{}}
+	f := &inode{}
 	s.change(func(m map[string]*inode) { m[name] = f })
 	return &file{s: s, name: name, inode: f}, nil
 }
@@ -332,9 +370,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		f.cache = append(f.cache, make([]byte, grow)...)
 	}
 	copy(f.cache[off:], p)
-	for n := off / sector; n*sector < off+int64(len(p)); n++ {
-		f.dirty[n] = struct{}{}
-	}
+	f.dirty.add(off/sector, (off+int64(len(p))+sector-1)/sector)
 	return len(p), err
 }
 
@@ -343,13 +379,11 @@ func (f *file) Datasync() error {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	if err := f.s.begin("datasync", f.name); err != nil {
-		clear(f.dirty)
+		f.dirty.clear()
 		return err
 	}
-	for n := range f.dirty {
-		f.disk = copySector(f.disk, f.cache, n)
-	}
-	clear(f.dirty)
+	f.dirty.all(func(n int64) { f.disk = copySector(f.disk, f.cache, n) })
+	f.dirty.clear()
 	return nil
 }
 

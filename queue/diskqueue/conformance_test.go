@@ -20,7 +20,7 @@ func smallOptions(segment int) Options {
 func TestConformance(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{Virtual: true, New: func(t *testing.T) *drivertest.Store {
 		fsys := faultfs.New()
-		o := smallOptions(4 << 20)
+		o := smallOptions(2 << 20)
 		e, err := open(fsys, o)
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,7 @@ func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]er
 		if errs[i] = err; err != nil {
 			continue
 		}
-		if m, f := e.flying(q, r.seq); m != nil && r.token >= f.token {
+		if m := q.messages.get(r.seq); m != nil && (m.flight == 0 || r.token >= e.flights.get(m.flight).token) {
 			e.remove(q, r.seq)
 			gone = append(gone, r.seq)
 		}
@@ -57,17 +57,16 @@ func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]er
 	return errs, nil
 }
 
-// flying returns a message that was received in this queue, else nil.
-func (e *Engine) flying(q *state, seq uint64) (*entry, *flight) {
-	m := q.messages.get(seq)
+// flying returns the message that is in flight under a receipt, or nil.
+func (e *Engine) flying(q *state, r receipt) *entry {
+	m := q.messages.get(r.seq)
 	if m == nil || m.flight == 0 {
-		return nil, nil
+		return nil
 	}
-	f := e.flights.get(m.flight)
-	if f.state == delayed {
-		return nil, nil
+	if f := e.flights.get(m.flight); f.state != inFlight || f.token != r.token {
+		return nil
 	}
-	return m, f
+	return m
 }
 
 func deleteRecord(uid uint32, seqs []uint64) []byte {
@@ -99,8 +98,8 @@ func (e *Engine) ChangeVisibility(_ context.Context, name string, cs []driver.Vi
 		if errs[i] = err; err != nil {
 			continue
 		}
-		m, f := e.flying(q, r.seq)
-		if m == nil || f.state != inFlight || r.token != f.token {
+		m := e.flying(q, r)
+		if m == nil {
 			errs[i] = driver.ErrNotInFlight
 			continue
 		}
