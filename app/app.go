@@ -148,14 +148,25 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 			return err
 		}
 		if err := step.do(ctx); err != nil {
-			switch err.(type) {
-			case *BuildError, *supervise.StartError, *InUseError, *VersionError:
-				return err // say by themselves what failed
+			if saysItself(err) {
+				return err
 			}
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return nil
+}
+
+// saysItself is true of errors that name what failed, so that the step of the
+// start would only be in the way.
+func saysItself(err error) bool {
+	var (
+		build   *BuildError
+		start   *supervise.StartError
+		inUse   *InUseError
+		version *VersionError
+	)
+	return errors.As(err, &build) || errors.As(err, &start) || errors.As(err, &inUse) || errors.As(err, &version)
 }
 
 func (a *App) openData(dir string, follow func(*logs.Hub)) error {

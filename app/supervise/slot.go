@@ -155,7 +155,7 @@ func (s *slot) gate(ctx context.Context, c *child) error {
 	defer deadline.Stop()
 	check := newHealthCheck(s.spec, c.port)
 	defer check.close()
-	last := errors.New("not asked yet")
+	var last error
 	for {
 		wait := time.After(50 * time.Millisecond)
 		answered := make(chan error, 1)

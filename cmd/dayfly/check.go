@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -52,11 +53,12 @@ func printCheck(out io.Writer, m *manifest.Manifest, err error) error {
 		Name   string    `json:"name,omitempty"`
 		Errors []problem `json:"errors"`
 	}{OK: err == nil, Errors: []problem{}}
-	switch e := err.(type) {
-	case nil:
+	var wrong manifest.Errors
+	switch {
+	case err == nil:
 		result.Name = m.Name
-	case manifest.Errors:
-		for _, x := range e {
+	case errors.As(err, &wrong):
+		for _, x := range wrong {
 			result.Errors = append(result.Errors, problem{x.File, x.Line, x.Column, x.Key, x.Text})
 		}
 	default:
