@@ -135,6 +135,63 @@ func TestLeaseLost(t *testing.T) {
 	}
 }
 
+// TestRetryDuringHeartbeat: a heartbeat that is under way when a task fails
+// does not undo the pause of its retry.
+func TestRetryDuringHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faulty{}
+		r := newRig(t, 5, func(d driver.Service) driver.Service { f.Service = d; return f })
+		f.change = func(c []driver.VisibilityChange) error {
+			if c[0].Visibility == 30*time.Second { // a heartbeat, at 10 s
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		}
+		begin := time.Now()
+		var at []time.Duration
+		task := Define("t", func(context.Context, int) error {
+			at = append(at, time.Since(begin))
+			if len(at) > 1 {
+				return nil
+			}
+			time.Sleep(12 * time.Second)
+			return RetryAfter(errInjected, 10*time.Second)
+		})
+		must[string](t)(task.Enqueue(t.Context(), r.c, 1))
+		stop := r.work(WorkerOptions{Tasks: []Definition{task}})
+		time.Sleep(2 * time.Minute)
+		r.stop(stop)
+		if d := cmp.Diff([]time.Duration{0, 25 * time.Second}, at); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// TestAcknowledgedInTheEnd: a success that could not be acknowledged at once
+// is not run again.
+func TestAcknowledgedInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faulty{}
+		r := newRig(t, 5, func(d driver.Service) driver.Service { f.Service = d; return f })
+		calls := 0
+		f.delete = func() error {
+			if calls++; calls < settleTries {
+				return errInjected
+			}
+			return nil
+		}
+		task := Define("t", func(context.Context, int) error { return nil })
+		must[string](t)(task.Enqueue(t.Context(), r.c, 1, ID("a")))
+		stop := r.work(WorkerOptions{Tasks: []Definition{task}})
+		time.Sleep(2 * time.Minute)
+		r.stop(stop)
+		r.expect("default", "0 0 0")
+		if d := cmp.Diff([]string{"done a 1"}, r.results()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 // TestDrain: what becomes of tasks when the worker is told to stop.
 func TestDrain(t *testing.T) {
 	for _, c := range []struct {

@@ -283,6 +283,24 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestDeadWorkers: a task whose workers die with it is not run for ever.
+func TestDeadWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 9, nil)
+		task := Define("t", func(context.Context, int) error { t.Error("it ran"); return nil }, Attempts(2))
+		must[string](t)(task.Enqueue(t.Context(), r.c, 1))
+		for range 2 { // received by what says no more of it
+			must[[]queue.Message](t)(r.q.Receive(t.Context(), queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: 5 * time.Second}))
+		}
+		stop := r.work(WorkerOptions{Tasks: []Definition{task}})
+		time.Sleep(10 * time.Second)
+		r.stop(stop)
+		if l := r.letters(); len(l) != 1 || !strings.Contains(l[0].Attributes[AttributeError].String, "delivered 3 times") {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
 // TestBackoff: the pauses between attempts stay within their bounds.
 func TestBackoff(t *testing.T) {
 	b := Backoff{Min: time.Second, Max: time.Minute, Floor: time.Millisecond}

@@ -396,6 +396,30 @@ func TestClockSet(t *testing.T) {
 	}
 }
 
+// TestSwept: ticks that are no longer on record are not taken for missed.
+func TestSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fired{}
+		o := Options{Schedules: []Schedule{{Name: "m", Every: time.Minute, Task: "tick"}}, Ticks: memory(t), Enqueue: f.enqueue, Missed: MissedAll, Keep: 10}
+		_, stop := start(t, o)
+		time.Sleep(100*time.Minute + time.Second) // two sweeps, the last just now
+		stop()
+		keys, err := o.Ticks.List(t.Context(), "schedule/m/2", "", maxListed)
+		if len(keys) != 2*o.Keep || err != nil {
+			t.Errorf("%d records are left, %v", len(keys), err)
+		}
+		if got := f.take(); len(got) != 100 {
+			t.Errorf("%d fired", len(got))
+		}
+		_, stop = start(t, o)
+		time.Sleep(time.Minute)
+		stop()
+		if got := f.take(); len(got) != 1 {
+			t.Errorf("fired %v", got)
+		}
+	})
+}
+
 func TestRunNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Firing
