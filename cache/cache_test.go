@@ -181,11 +181,24 @@ type ill struct {
 	fault string
 }
 
+var evictions uint64 // that "evicts" has counted
+
+func (d ill) Stats(ctx context.Context) (driver.Stats, error) {
+	switch d.fault {
+	case "evicts":
+		evictions++
+		return driver.Stats{Evictions: evictions}, nil
+	case "no stats", "drops, no stats":
+		return driver.Stats{}, errIll
+	}
+	return d.Cache.Stats(ctx)
+}
+
 var errIll = errors.New("the store is ill")
 
 func (d ill) Store(ctx context.Context, op driver.Op, key string, it driver.Item, ttl time.Duration) error {
 	switch d.fault {
-	case "drops":
+	case "drops", "evicts", "drops, no stats":
 		return nil
 	case "refuses":
 		return errIll
@@ -223,16 +236,19 @@ func (d ill) Delete(ctx context.Context, key string) error {
 
 func TestProve(t *testing.T) {
 	for fault, want := range map[string]string{
-		"":              "",
-		"drops":         "was acknowledged and is not there",
-		"drops large":   "4096 bytes was acknowledged and is not there",
-		"refuses":       "the store is ill",
-		"cannot read":   "the store is ill",
-		"cuts":          "came back changed",
-		"changes":       "came back changed",
-		"text only":     "came back changed",
-		"forgets flags": "flags",
-		"keeps":         "still there",
+		"":                "",
+		"drops":           "was acknowledged and is not there",
+		"evicts":          "", // a full cache is no broken one
+		"no stats":        "",
+		"drops, no stats": "was acknowledged and is not there",
+		"drops large":     "4096 bytes was acknowledged and is not there",
+		"refuses":         "the store is ill",
+		"cannot read":     "the store is ill",
+		"cuts":            "came back changed",
+		"changes":         "came back changed",
+		"text only":       "came back changed",
+		"forgets flags":   "flags",
+		"keeps":           "still there",
 	} {
 		t.Run("fault "+fault, func(t *testing.T) {
 			e, err := localcache.New(localcache.Options{})
@@ -252,7 +268,12 @@ func TestProve(t *testing.T) {
 			}
 		})
 	}
-	if err := cache.New(ill{fault: ""}, nil).Prove(canceled(t)); !errors.Is(err, context.Canceled) {
+	e, err := localcache.New(localcache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := cache.New(e, nil).Prove(canceled(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

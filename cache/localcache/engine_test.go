@@ -97,9 +97,9 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// TestFullCacheTakesValues: in a cache that is full of values read all the
-// time, a new one is there to be read back at once.
-func TestFullCacheTakesValues(t *testing.T) {
+// TestProveFullCache: a cache that is full of values read all the time may
+// evict a new one at once; that is no failure to an application that starts.
+func TestProveFullCache(t *testing.T) {
 	e := open(t, localcache.Options{MaxBytes: 1 << 20}) // the smallest
 	ctx := context.Background()
 	c := cache.New(e, nil)

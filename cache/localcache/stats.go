@@ -28,6 +28,7 @@ func (e *Engine) Stats(context.Context) (driver.Stats, error) {
 	if e.closed.Load() {
 		return driver.Stats{}, driver.ErrClosed
 	}
+	e.items.CleanUp() // else writes of the last moments are not weighed yet
 	return driver.Stats{
 		Items:     uint64(max(0, e.items.EstimatedSize())),
 		Bytes:     e.items.WeightedSize(),
