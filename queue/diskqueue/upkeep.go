@@ -67,7 +67,7 @@ func (e *Engine) tidy() time.Duration {
 // nothing needs, then those hardly anything needs.
 func (e *Engine) reclaim() error {
 	since := e.log.Appended() - e.last.appended
-	due := since >= max(minReplay, int64(e.o.SegmentSize), 2*e.last.size)
+	due := since >= max(e.o.replay, 2*e.last.size)
 	if e.log.Full() && since > 0 && time.Since(e.lastFull) >= fullEvery {
 		e.lastFull = time.Now()
 		due = true
