@@ -135,6 +135,20 @@ func (o Options) normalize() (Options, error) {
 	if o.HealthPath != "" && (!strings.HasPrefix(o.HealthPath, "/") || strings.ContainsFunc(o.HealthPath, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
 		return o, fmt.Errorf("edge: health path %q must begin with / and hold printable ASCII only", o.HealthPath)
 	}
+	if err := o.defaults(); err != nil {
+		return o, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := o.Static.normalize(); err != nil {
+		return o, err
+	}
+	return o, o.checkClicks()
+}
+
+// defaults fills in numbers and durations, and checks those that were given.
+func (o *Options) defaults() error {
 	for _, d := range []struct {
 		name string
 		v    *time.Duration
@@ -151,7 +165,7 @@ func (o Options) normalize() (Options, error) {
 			*d.v = d.def
 		}
 		if *d.v < time.Millisecond {
-			return o, fmt.Errorf("edge: %s is %v; it must be at least 1ms", d.name, *d.v)
+			return fmt.Errorf("edge: %s is %v; it must be at least 1ms", d.name, *d.v)
 		}
 	}
 	for _, n := range []struct {
@@ -167,7 +181,7 @@ func (o Options) normalize() (Options, error) {
 			*n.v = n.def
 		}
 		if *n.v < 1 {
-			return o, fmt.Errorf("edge: %s is %d; it must be at least 1", n.name, *n.v)
+			return fmt.Errorf("edge: %s is %d; it must be at least 1", n.name, *n.v)
 		}
 	}
 	if o.HoldMax == 0 {
@@ -177,15 +191,9 @@ func (o Options) normalize() (Options, error) {
 		o.MaxBody = 1 << 30
 	}
 	if o.MaxBody < 0 {
-		return o, fmt.Errorf("edge: MaxBody is %d; it must be positive", o.MaxBody)
+		return fmt.Errorf("edge: MaxBody is %d; it must be positive", o.MaxBody)
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if err := o.Static.normalize(); err != nil {
-		return o, err
-	}
-	return o, o.checkClicks()
+	return nil
 }
 
 func (s *Static) normalize() error {

@@ -35,7 +35,7 @@ func TestRetryAfterUnansweredRequest(t *testing.T) {
 		{"POST, new", "POST", 100, nil, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newSite(t, Options{})
+			s := newSite(t, Options{ResponseTimeout: 5 * time.Second})
 			app := newRawApp(t)
 			s.addURL(t, "web.1", app.url())
 			seen := make(chan string, 10)
