@@ -47,7 +47,8 @@ type Options struct {
 	Timeout time.Duration
 	// Attempts is how often the SES client tries one Send. Default 1: SES may
 	// have accepted a mail whose answer was lost, and a second attempt sends it
-	// twice. SMTP always tries once.
+	// twice. With more, SendError speaks of the last attempt only. SMTP always
+	// tries once.
 	Attempts int
 }
 

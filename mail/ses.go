@@ -72,6 +72,8 @@ func sesFailure(err error) error {
 	var request *smithyhttp.RequestSendError
 	var network *net.OpError
 	switch {
+	case errors.As(err, &network) && network.Op == "dial":
+		return &SendError{Temporary: true, Err: err}
 	case errors.As(err, &answer):
 		if status := answer.HTTPStatusCode(); status >= 500 || status < 300 {
 			return &SendError{Unknown: true, Err: err}
@@ -82,9 +84,6 @@ func sesFailure(err error) error {
 		}
 		return &SendError{Temporary: temporary, Err: err}
 	case errors.As(err, &request):
-		if errors.As(err, &network) && network.Op == "dial" {
-			return &SendError{Temporary: true, Err: err}
-		}
 		return &SendError{Unknown: true, Err: err}
 	}
 	return &SendError{Err: err}

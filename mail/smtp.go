@@ -2,6 +2,8 @@ package mail
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -14,7 +16,10 @@ import (
 
 type smtpSender struct {
 	host string
+	tls  bool // from the first byte
 	opts []gomail.Option
+
+	roots *x509.CertPool // whom to believe; nil means the system's
 }
 
 func openSMTP(u *url.URL, o Options) (Sender, error) {
@@ -27,8 +32,7 @@ func openSMTP(u *url.URL, o Options) (Sender, error) {
 	user := u.User.Username()
 	switch {
 	case u.Scheme == "smtps":
-		port = 465
-		s.opts = append(s.opts, gomail.WithSSL())
+		port, s.tls = 465, true
 	case u.Scheme == "smtp+starttls":
 		policy, port = gomail.TLSMandatory, 587
 	case user != "" && !loopback(host):
@@ -41,17 +45,17 @@ func openSMTP(u *url.URL, o Options) (Sender, error) {
 		}
 		port = int(n)
 	}
-	if u.Scheme != "smtps" {
-		s.opts = append(s.opts, gomail.WithTLSPolicy(policy))
+	if s.tls {
+		policy = gomail.NoTLS // none inside the one there is
 	}
-	s.opts = append(s.opts, gomail.WithPort(port))
+	s.opts = append(s.opts, gomail.WithTLSPolicy(policy), gomail.WithPort(port))
 	if user != "" {
 		password, _ := u.User.Password()
-		auth := gomail.SMTPAuthAutoDiscover
+		auth := gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin, gomail.SMTPAuthCramMD5)
 		if u.Scheme == "smtp" && loopback(host) {
-			auth = gomail.SMTPAuthPlainNoEnc
+			auth = gomail.WithSMTPAuth(gomail.SMTPAuthPlainNoEnc)
 		}
-		s.opts = append(s.opts, gomail.WithSMTPAuth(auth), gomail.WithUsername(user), gomail.WithPassword(password))
+		s.opts = append(s.opts, auth, gomail.WithUsername(user), gomail.WithPassword(password))
 	}
 	if _, err := gomail.NewClient(host, s.opts...); err != nil {
 		return nil, fmt.Errorf("mail: SMTP address: %w", err)
@@ -73,25 +77,46 @@ func (s *smtpSender) Send(ctx context.Context, m *Message) error {
 	if err != nil {
 		return err
 	}
-	client, err := gomail.NewClient(s.host, s.opts...)
+	// go-mail leaves its connection open where the greeting, TLS, the login or
+	// QUIT fail, so it is closed here.
+	var link net.Conn
+	dial := func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		if s.tls {
+			c, err = (&tls.Dialer{Config: s.tlsConfig()}).DialContext(ctx, network, address)
+		} else {
+			c, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+		if err == nil {
+			link = c
+		}
+		return c, err
+	}
+	client, err := gomail.NewClient(s.host, append(s.opts[:len(s.opts):len(s.opts)],
+		gomail.WithDialContextFunc(dial), gomail.WithTLSConfig(s.tlsConfig()))...)
 	if err != nil {
 		return fmt.Errorf("mail: SMTP address: %w", err)
 	}
 	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if link != nil {
+		defer link.Close()
+	}
 	if err != nil {
 		return &SendError{Temporary: !permanent(err), Err: fmt.Errorf("connect to %s: %w", client.ServerAddr(), err)}
 	}
 	// Cutting the connection is how a context that ends reaches a send under way.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { link.Close() })
+	defer stop()
 	err = client.SendWithSMTPClient(conn, msg)
-	stop()
 	if err == nil || msg.IsDelivered() {
 		// The answer to QUIT changes nothing for a mail that was accepted.
 		_ = client.CloseWithSMTPClient(conn)
 		return nil
 	}
-	_ = conn.Close()
 	return s.failure(err)
+}
+
+func (s *smtpSender) tlsConfig() *tls.Config {
+	return &tls.Config{ServerName: s.host, RootCAs: s.roots, MinVersion: tls.VersionTLS12}
 }
 
 func (s *smtpSender) failure(err error) error {
