@@ -292,6 +292,45 @@ func TestLongPollEnds(t *testing.T) {
 	}
 }
 
+// late is a driver whose message comes just after the client left.
+type late struct {
+	driver.Service
+	left context.CancelFunc
+}
+
+func (l *late) Receive(ctx context.Context, name string, o driver.ReceiveOptions) ([]driver.Message, error) {
+	m, err := l.Service.Receive(ctx, name, o)
+	l.left()
+	return m, err
+}
+
+// A message taken for a client that has left is given back.
+func TestGivesBack(t *testing.T) {
+	engine, err := diskqueue.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := queue.New(&late{engine, cancel})
+	defer s.Close()
+	if err := s.CreateQueue(t.Context(), "q", queue.Attributes{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Send(t.Context(), "q", []queue.Outgoing{{Body: "x", Delay: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := sqsserver.New(sqsserver.Options{Service: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{`+qURL+`,"WaitTimeSeconds":1}`)).WithContext(ctx)
+	r.Header.Set("X-Amz-Target", "AmazonSQS.ReceiveMessage")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if d, err := s.Describe(t.Context(), "q"); err != nil || d.Visible != 1 || d.InFlight != 0 {
+		t.Fatalf("%d visible, %d in flight, %v; want 1 and 0", d.Visible, d.InFlight, err)
+	}
+}
+
 // broken is a driver that fails.
 type broken struct {
 	driver.Service

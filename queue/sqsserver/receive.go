@@ -104,6 +104,8 @@ func receiveMessage(c *call, d *decoder, e *encoder) error {
 }
 
 // receive ends waiting when the client goes away or the server shuts down.
+// Messages taken for a client that has left by then are given back: nobody
+// would see them before their visibility ends.
 func (c *call) receive(name string, o queue.ReceiveOptions) ([]queue.Message, error) {
 	ctx := c.r.Context()
 	if o.Wait == 0 {
@@ -116,7 +118,21 @@ func (c *call) receive(name string, o queue.ReceiveOptions) ([]queue.Message, er
 	if errors.Is(err, context.Canceled) && c.closing.Err() != nil && c.r.Context().Err() == nil {
 		return nil, nil
 	}
+	if err == nil && len(m) > 0 && c.r.Context().Err() != nil {
+		c.giveBack(name, m)
+		return nil, c.r.Context().Err()
+	}
 	return m, err
+}
+
+func (c *call) giveBack(name string, m []queue.Message) {
+	changes := make([]queue.VisibilityChange, len(m))
+	for i := range m {
+		changes[i].Receipt = m[i].Receipt
+	}
+	if _, err := c.queues.ChangeVisibility(context.WithoutCancel(c.r.Context()), name, changes); err != nil {
+		c.log.Warn("sqs: messages of a client that left wait for their visibility to end", "queue", name, "messages", len(m), "err", err)
+	}
 }
 
 // writeMessage writes one received message.

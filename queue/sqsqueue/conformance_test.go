@@ -1,0 +1,174 @@
+package sqsqueue_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/dayfly-dev/dayfly/internal/gateway"
+	"github.com/dayfly-dev/dayfly/internal/need"
+	"github.com/dayfly-dev/dayfly/internal/sigv4"
+	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/queue/diskqueue"
+	"github.com/dayfly-dev/dayfly/queue/driver"
+	"github.com/dayfly-dev/dayfly/queue/drivertest"
+	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
+	"github.com/dayfly-dev/dayfly/queue/sqsserver"
+)
+
+const (
+	accessKey = "AKIDDAYFLY"
+	secretKey = "secret-of-the-tests"
+)
+
+// endpoint is gateway, server and engine on loopback.
+type endpoint struct {
+	url    string
+	http   *http.Server
+	served chan error
+	server *sqsserver.Server
+	queues *queue.Service
+}
+
+func listen(dir string) (*endpoint, error) {
+	engine, err := diskqueue.Open(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &endpoint{queues: queue.New(engine), served: make(chan error, 1)}
+	if e.server, err = sqsserver.New(sqsserver.Options{Service: e.queues}); err != nil {
+		return nil, err
+	}
+	g, err := gateway.New(gateway.Options{
+		Credentials: []sigv4.Credentials{{AccessKeyID: accessKey, SecretAccessKey: secretKey}},
+		Services:    map[string]http.Handler{"sqs": e.server},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	e.url, e.http = "http://"+l.Addr().String(), &http.Server{Handler: g}
+	go func() { e.served <- e.http.Serve(l) }()
+	return e, nil
+}
+
+func (e *endpoint) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	e.server.Shutdown(ctx)
+	err := e.http.Shutdown(ctx)
+	if err != nil {
+		e.http.Close()
+	}
+	<-e.served
+	if err := e.queues.Close(); err != nil {
+		return err
+	}
+	return err
+}
+
+func client(url string) *sqs.Client {
+	return sqs.New(sqs.Options{
+		BaseEndpoint: aws.String(url), Region: "us-east-1",
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		HTTPClient:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second}},
+	})
+}
+
+// The suite through client, signature, HTTP, server and engine: client and
+// server check each other, and both must add nothing to what a queue does.
+func TestConformance(t *testing.T) {
+	skip := map[string]string{
+		"LongPoll/CanceledWaiterPassesOn": "a message may be on the wire to the client that left; it comes back when its visibility ends",
+	}
+	drivertest.Run(t, drivertest.Harness{Skip: skip, New: func(t *testing.T) *drivertest.Store {
+		dir := t.TempDir()
+		e, err := listen(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := e.close(); err != nil {
+				t.Error(err)
+			}
+		})
+		s := sqsqueue.New(client(e.url), nil)
+		store := &drivertest.Store{Service: s}
+		store.Reopen = func() (driver.Service, error) {
+			store.Service.Close()
+			if err := e.close(); err != nil {
+				return nil, err
+			}
+			if e, err = listen(dir); err != nil {
+				return nil, err
+			}
+			return sqsqueue.New(client(e.url), nil), nil
+		}
+		return store
+	}})
+}
+
+// The suite on a service that is not ours.
+func TestConformanceMoto(t *testing.T) {
+	url := moto(t)
+	drivertest.Run(t, drivertest.Harness{
+		Remote: true,
+		New: func(*testing.T) *drivertest.Store {
+			return &drivertest.Store{Service: sqsqueue.New(client(url), nil)}
+		},
+		Skip: map[string]string{
+			"DeadLetter/WhenCountExceeds":     "moto does not say where a dead letter came from",
+			"Purge/RemovesAll":                "moto forgets the receipts of purged messages",
+			"Visibility/StaleReceipt":         "moto takes receipts that are not the last",
+			"Visibility/NotInFlight":          "moto takes receipts of messages given back",
+			"Send/TooLargeForQueue":           "moto does not count attributes",
+			"LongPoll/CanceledWaiterPassesOn": "moto gives a message to the client that left",
+		},
+	})
+}
+
+// moto starts moto's server and returns its address.
+func moto(t *testing.T) string {
+	t.Helper()
+	py := need.Python(t, "moto.server", "flask")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	l.Close() // moto wants a number
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, py, "-m", "moto.server", "-H", "127.0.0.1", "-p", strings.TrimPrefix(addr.String(), "127.0.0.1:"))
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); cmd.Wait() })
+	url := "http://" + addr.String()
+	for begun := time.Now(); ; {
+		resp, err := http.Get(url + "/moto-api/")
+		if err == nil {
+			resp.Body.Close()
+			return url
+		}
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("moto does not answer: %v", err)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+}
