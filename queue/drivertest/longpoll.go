@@ -38,7 +38,7 @@ func (e *env) wantWoken(done <-chan outcome, after time.Duration) queue.Message 
 	if o.err != nil || len(o.m) != 1 {
 		e.Fatalf("woken with %d messages, error %v; want one message", len(o.m), o.err)
 	}
-	if o.took < after-10*time.Millisecond || o.took > after+e.slack() {
+	if o.took < after-e.early() || o.took > after+e.slack() {
 		e.Errorf("woken after %v, want %v", o.took, after)
 	}
 	return o.m[0]
