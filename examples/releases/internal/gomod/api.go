@@ -42,7 +42,11 @@ func goScripts(t *archive.Tree) map[string]string {
 	s := map[string]string{}
 	for _, p := range sortedPaths(t) {
 		if isSource(p) && !hidden(p) && bytes.Contains(t.Text(p), []byte("\nimport \"C\"")) {
-			s["cgo in "+path.Dir(p)] = "import \"C\""
+			name := "cgo"
+			if dir := path.Dir(p); dir != "." {
+				name += " in " + dir
+			}
+			s[name] = "import \"C\""
 		}
 	}
 	return s

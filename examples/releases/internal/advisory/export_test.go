@@ -1,0 +1,4 @@
+package advisory
+
+// CountLines counts lines added and removed.
+var CountLines = countLines
