@@ -137,14 +137,16 @@ func (s *FS) used() (n int64) {
 }
 
 // Crash returns the folder as it may be found after power was lost now: of the
-// sectors written and not synced any subset arrived, of the changes of names
-// the first few. The folder itself goes on unharmed.
+// sectors written and of the changes of names that were not synced any subset
+// arrived. The folder itself goes on unharmed.
 func (s *FS) Crash(rng *rand.Rand) *FS {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names := maps.Clone(s.disk)
-	for _, change := range s.pending[:rng.IntN(len(s.pending)+1)] {
-		change(names)
+	for _, change := range s.pending {
+		if rng.IntN(2) == 0 {
+			change(names)
+		}
 	}
 	c := New()
 	c.capacity = s.capacity

@@ -63,7 +63,7 @@ func (e *Engine) victims() map[uint32]bool {
 	for _, u := range usage {
 		live, size = live+u.Live, size+u.Size
 	}
-	if size <= 2*live+spareSegments*int64(e.o.SegmentSize) {
+	if size <= 2*live+e.o.spare*int64(e.o.SegmentSize) {
 		return nil
 	}
 	usage = slices.DeleteFunc(usage, func(u seglog.Usage) bool {

@@ -40,7 +40,9 @@ type Options struct {
 	// default 8 MiB. About five segments are on the disk even when no message is.
 	SegmentSize int
 
-	replay int64 // bytes of log after which a checkpoint is due; tests lower it
+	// Tests lower these.
+	replay int64 // bytes of log after which a checkpoint is due
+	spare  int64 // segments without a use that are tolerated before cleaning
 }
 
 // defaultSegment bounds the disk an idle store takes; rotating costs one more
@@ -58,7 +60,7 @@ func (o *Options) withDefaults() (Options, error) {
 	if c.SegmentSize == 0 {
 		c.SegmentSize = defaultSegment
 	}
-	c.replay = minReplay
+	c.replay, c.spare = minReplay, spareSegments
 	if c.SegmentSize < 4<<20 || c.SegmentSize > 1<<30 || c.SegmentSize%4096 != 0 {
 		return c, fmt.Errorf("diskqueue: SegmentSize %d: must be 4 MiB to 1 GiB and a multiple of 4096", c.SegmentSize)
 	}

@@ -94,6 +94,7 @@ func history(t *testing.T, e *Engine, l *ledger) {
 		e.upkeep.Lock()
 		if err := e.checkpoint(); err == nil {
 			e.log.Reclaim(e.last.from.Segment())
+			e.clean()
 		}
 		e.upkeep.Unlock()
 	}
@@ -230,7 +231,7 @@ func TestSyncFailureIsFinal(t *testing.T) {
 		}
 		return nil
 	})
-	_, err = e.Send(ctx, "q", out("not acknowledged"))
+	_, err = e.Send(ctx, "q", out(strings.Repeat("not acknowledged", 500)))
 	if !errors.Is(err, driver.ErrClosed) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("error is %v, want ErrClosed and its cause", err)
 	}

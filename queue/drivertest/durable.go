@@ -114,6 +114,27 @@ var durableTests = map[string]func(*env){
 		}
 		e.none(q)
 	},
+	"CrashKeepsVisibilityChanges": func(e *env) {
+		e.needVirtual()
+		q := e.queue()
+		e.send(q, "kept", "given back")
+		for _, m := range e.takeN(q, 2) {
+			d := time.Duration(0)
+			if m.Body == "kept" {
+				d = 10 * time.Minute
+			}
+			if err := e.change(q, m.Receipt, d); err != nil {
+				e.Fatal(err)
+			}
+		}
+		e.again(e.store.Crash)
+		q = e.s.Queue(q.Name())
+		e.wantCounts(q, 1, 0, 1)
+		e.sleep(10*time.Minute - time.Second)
+		e.wantCounts(q, 1, 0, 1)
+		e.sleep(time.Second + time.Millisecond)
+		e.wantCounts(q, 2, 0, 0)
+	},
 	// The record of a receive may be lost with the machine. The receipt must
 	// then still delete: nobody received the message since.
 	"CrashKeepsReceiptsGood": func(e *env) {
