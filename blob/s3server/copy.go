@@ -44,8 +44,7 @@ func (r *rooted) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 		return none, err
 	}
 	defer src.Body.Close()
-	replace := in.MetadataDirective == types.MetadataDirectiveReplace
-	if bucket == *in.Bucket && key == *in.Key && !replace {
+	if bucket == *in.Bucket && key == *in.Key && in.MetadataDirective != types.MetadataDirectiveReplace {
 		return none, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
 	if src.ContentLength != nil && *src.ContentLength > copyLimit {
@@ -54,22 +53,7 @@ func (r *rooted) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 	if err := matches(src, in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in); err != nil {
 		return none, err
 	}
-	put := s3response.PutObjectInput{
-		Bucket: in.Bucket, Key: in.Key, Body: src.Body, ContentLength: src.ContentLength,
-		ChecksumAlgorithm:       in.ChecksumAlgorithm,
-		WebsiteRedirectLocation: in.WebsiteRedirectLocation,
-		Tagging:                 in.Tagging,
-	}
-	if put.ChecksumAlgorithm == "" {
-		put.ChecksumAlgorithm = checksumOf(src)
-	}
-	if replace {
-		put.ContentType, put.ContentEncoding, put.ContentDisposition = in.ContentType, in.ContentEncoding, in.ContentDisposition
-		put.ContentLanguage, put.CacheControl, put.Expires, put.Metadata = in.ContentLanguage, in.CacheControl, in.Expires, in.Metadata
-	} else {
-		put.ContentType, put.ContentEncoding, put.ContentDisposition = src.ContentType, src.ContentEncoding, src.ContentDisposition
-		put.ContentLanguage, put.CacheControl, put.Expires, put.Metadata = src.ContentLanguage, src.CacheControl, src.ExpiresString, src.Metadata
-	}
+	put := copied(src, in)
 	if in.TaggingDirective != types.TaggingDirectiveReplace {
 		if put.Tagging, err = r.tagsOf(ctx, bucket, key); err != nil {
 			return none, err
@@ -88,6 +72,27 @@ func (r *rooted) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 		ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
 		ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256,
 	}}, nil
+}
+
+// copied is the put that makes the copy, tags aside.
+func copied(src *s3.GetObjectOutput, in s3response.CopyObjectInput) s3response.PutObjectInput {
+	put := s3response.PutObjectInput{
+		Bucket: in.Bucket, Key: in.Key, Body: src.Body, ContentLength: src.ContentLength,
+		ChecksumAlgorithm:       in.ChecksumAlgorithm,
+		WebsiteRedirectLocation: in.WebsiteRedirectLocation,
+		Tagging:                 in.Tagging,
+	}
+	if put.ChecksumAlgorithm == "" {
+		put.ChecksumAlgorithm = checksumOf(src)
+	}
+	if in.MetadataDirective == types.MetadataDirectiveReplace {
+		put.ContentType, put.ContentEncoding, put.ContentDisposition = in.ContentType, in.ContentEncoding, in.ContentDisposition
+		put.ContentLanguage, put.CacheControl, put.Expires, put.Metadata = in.ContentLanguage, in.CacheControl, in.Expires, in.Metadata
+	} else {
+		put.ContentType, put.ContentEncoding, put.ContentDisposition = src.ContentType, src.ContentEncoding, src.ContentDisposition
+		put.ContentLanguage, put.CacheControl, put.Expires, put.Metadata = src.ContentLanguage, src.CacheControl, src.ExpiresString, src.Metadata
+	}
+	return put
 }
 
 func matches(src *s3.GetObjectOutput, match, noneMatch *string, in s3response.CopyObjectInput) error {
