@@ -16,14 +16,11 @@ import (
 type DigestArgs struct {
 	Day  string `json:"day,omitempty"`  // 2006-01-02, default today (UTC)
 	To   string `json:"to,omitempty"`   // default DIGEST_TO
-	Wait int    `json:"wait,omitempty"` // how many times to wait 5 s for checks that are under way
+	Wait int    `json:"wait,omitempty"` // how many times to pause while checks are under way
 }
 
-// The first digest waits at most ten minutes for the first checks.
-const (
-	digestPause = 5 * time.Second
-	digestWaits = 120
-)
+// digestWaits: the first digest waits at most ten minutes for the first checks.
+const digestWaits = 120
 
 // dailyDigest mails what was found since the last digest. With nothing new
 // there is no mail.
@@ -55,7 +52,7 @@ func (j *Jobs) dailyDigest(ctx context.Context, a DigestArgs) error {
 		}
 		if packages+updates > 0 {
 			a.Wait--
-			_, err := j.DailyDigest.Enqueue(ctx, j.Client, a, task.Delay(digestPause))
+			_, err := j.DailyDigest.Enqueue(ctx, j.Client, a, task.Delay(j.Pause))
 			return err
 		}
 	}

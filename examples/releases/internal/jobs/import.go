@@ -39,7 +39,7 @@ func (j *Jobs) importFile(ctx context.Context, a ImportArgs) error {
 	}
 	j.Log.Info("imported", "project", project, "file", a.Name, "packages", n)
 	if a.Digest {
-		_, err = j.DailyDigest.Enqueue(ctx, j.Client, DigestArgs{Wait: digestWaits}, task.Delay(digestPause))
+		_, err = j.DailyDigest.Enqueue(ctx, j.Client, DigestArgs{Wait: digestWaits}, task.Delay(j.Pause))
 	}
 	return err
 }

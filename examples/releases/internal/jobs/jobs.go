@@ -30,7 +30,8 @@ type Jobs struct {
 	DigestTo   string // "" for no digest
 	SiteURL    string // without slash at its end
 	Log        *slog.Logger
-	Now        func() time.Time
+	Now        func() time.Time // default time.Now
+	Pause      time.Duration    // between looks whether the first checks are done, default 5 s
 
 	Import        *task.Task[ImportArgs]
 	CheckPackages *task.Task[CheckPackagesArgs]
@@ -52,6 +53,9 @@ func (j *Jobs) Define() *Jobs {
 	}
 	if j.Now == nil {
 		j.Now = time.Now
+	}
+	if j.Pause == 0 {
+		j.Pause = 5 * time.Second
 	}
 	j.comparing = make(chan struct{}, comparisons)
 	j.Import = task.Define("import", j.importFile, task.Timeout(time.Minute))

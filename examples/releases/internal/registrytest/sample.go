@@ -112,11 +112,13 @@ func goFiles(path, decl string, number int) map[string]string {
 	files := map[string]string{
 		"go.mod":  "module " + path + "\n\ngo 1.24\n",
 		"LICENSE": mit,
-		"lib.go":  fmt.Sprintf("// Package lib is composed for tests.\npackage lib\n\n// Both stays.\nfunc Both() {}\n\n%s { return %d }\n", decl, number),
+
+		"CHANGELOG.md": "# Old\n\nThe first.\n",
+		"lib.go":       fmt.Sprintf("// Package lib is composed for tests.\npackage lib\n\n// Both stays.\nfunc Both() {}\n\n%s { return %d }\n", decl, number),
 	}
 	if number > 1 {
 		files["go.mod"] += "\nrequire golang.org/x/text v0.30.0\n"
-		files["CHANGELOG.md"] = "# New\n\nOld is gone, New takes a string.\n"
+		files["CHANGELOG.md"] = "# New\n\nOld is gone, New takes a string.\n\n# Old\n\nThe first.\n"
 	}
 	return files
 }
