@@ -440,16 +440,23 @@ func TestEnvelopeCannotAddHeaders(t *testing.T) {
 }
 
 func TestProve(t *testing.T) {
-	b := open(t, t.TempDir(), nil)
+	dir := t.TempDir()
+	b := open(t, dir, &Options{MaxMails: 1})
+	b.add(t, "the only one there is room for")
 	if err := b.Prove(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, total := b.List("", 1); total != 0 {
-		t.Error("the proof is still there")
+	if diff := cmp.Diff([]string{"the only one there is room for"}, b.subjects()); diff != "" {
+		t.Errorf("after a proof: %s", diff)
 	}
-	b.opts.disk = &failing{disk: osDisk{}, at: 1, err: syscall.EIO}
-	if err := b.Prove(t.Context()); err == nil {
-		t.Error("an inbox whose disk fails proved itself")
+	if left, _ := os.ReadDir(filepath.Join(dir, tempDir)); len(left) > 0 {
+		t.Errorf("%d temporary files are left", len(left))
+	}
+	for at := 1; at <= 5; at++ { // create, write, sync, rename, sync of the folder
+		b.opts.disk = &failing{disk: osDisk{}, at: at, err: syscall.EIO}
+		if err := b.Prove(t.Context()); err == nil {
+			t.Errorf("operation %d fails, and the inbox proved itself", at)
+		}
 	}
 }
 
