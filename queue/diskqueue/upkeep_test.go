@@ -45,7 +45,7 @@ func TestClean(t *testing.T) {
 			images = append(images, fsys.Crash(rng))
 			e.upkeep.Unlock()
 		}
-		if after := len(e.log.Usage()); before < 20 || after > 3 {
+		if after := len(e.log.Usage()); before < 15 || after > 3 {
 			t.Errorf("%d segments before cleaning, %d after", before, after)
 		}
 		l.check(t, e)
