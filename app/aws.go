@@ -3,9 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -94,23 +91,4 @@ func (a *App) startGateway(context.Context) error {
 	}
 	a.buckets = &buckets{app: a, server: objects}
 	return nil
-}
-
-// serveHTTP serves until Stop; what was begun is answered while Stop has time.
-func (a *App) serveHTTP(name string, l net.Listener, s *http.Server) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("a listener ended", "service", name, "error", err)
-		}
-	}()
-	a.onStop(name, func(ctx context.Context) error {
-		err := s.Shutdown(ctx)
-		if err != nil {
-			err = errors.Join(s.Close(), fmt.Errorf("%s: %w", name, err))
-		}
-		<-ended
-		return err
-	})
 }

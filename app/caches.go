@@ -46,12 +46,12 @@ func (a *App) startCaches(ctx context.Context) error {
 }
 
 func (a *App) startCache(name string, c *manifest.Cache, address string) (url, note string, err error) {
-	engine, err := localcache.New(localcache.Options{MaxBytes: max(int64(c.Size), 2<<20), DefaultTTL: time.Duration(c.TTL), Logger: a.log})
+	engine, err := localcache.New(localcache.Options{MaxBytes: max(int64(c.Size), 2<<20), DefaultTTL: time.Duration(c.TTL), Log: a.log})
 	if err != nil {
 		return "", "", err
 	}
 	a.onStop("cache "+name, func(context.Context) error { return engine.Close() })
-	server, err := memcachedserver.New(memcachedserver.Options{Cache: engine, Logger: a.log})
+	server, err := memcachedserver.New(memcachedserver.Options{Cache: engine, Log: a.log})
 	if err != nil {
 		return "", "", err
 	}
@@ -59,13 +59,7 @@ func (a *App) startCache(name string, c *manifest.Cache, address string) (url, n
 	if err != nil {
 		return "", "", err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	a.onStop("cache "+name, func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
-		<-ended
-		return err
-	})
+	a.serve("cache "+name, l, server)
 	return "memcached://" + l.Addr().String(), note, nil
 }
 

@@ -48,13 +48,7 @@ func (a *App) startMail(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	a.onStop("SMTP", func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
-		<-ended
-		return err
-	})
+	a.serve("SMTP", l, server)
 	url := "smtp://" + l.Addr().String()
 	a.variables.set("SMTP_URL", url)
 	a.address("SMTP", url, note)

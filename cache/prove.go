@@ -77,8 +77,11 @@ func (c *Cache) proveOne(ctx context.Context, size int) error {
 	if err := c.Delete(ctx, key); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if _, err := c.Get(ctx, key); !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("a deleted value is still there (%v)", err)
+	switch _, err := c.Get(ctx, key); {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
 	}
-	return nil
+	return errors.New("a deleted value is still there")
 }

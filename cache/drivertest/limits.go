@@ -11,7 +11,7 @@ func sizes(s *suite) {
 	src := rand.NewChaCha8([32]byte{1})
 	for _, n := range []int{0, 1, 2, 100, 2047, 2048, 4095, 4096, 16383, 16384, 16385, 65536, 300_000, s.MaxValue} {
 		value := make([]byte, n)
-		src.Read(value)
+		src.Read(value) //nolint:errcheck // never fails
 		s.ok(s.c.Store(s.ctx, driver.OpSet, "a", driver.Item{Value: value}, 0))
 		it, err := s.c.Get(s.ctx, "a")
 		s.ok(err)

@@ -8,6 +8,7 @@ package localcache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -32,8 +33,8 @@ type Options struct {
 	// DefaultTTL is the time to live of a value stored with 0. Default 0: never
 	// expires, as memcached.
 	DefaultTTL time.Duration
-	// Logger; nil discards.
-	Logger *slog.Logger
+	// Log; nil discards.
+	Log *slog.Logger
 }
 
 // Engine implements driver.Cache.
@@ -88,8 +89,8 @@ func New(o Options) (*Engine, error) {
 	if o.DefaultTTL == 0 {
 		e.defaultTTL = never
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	items, err := otter.New(&otter.Options[string, *item]{
 		MaximumWeight: uint64(o.MaxBytes),
@@ -98,7 +99,7 @@ func New(o Options) (*Engine, error) {
 		// of our own, is not asked on every read.
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(en otter.Entry[string, *item]) time.Duration { return en.Value.ttl }),
 		OnAtomicDeletion: e.counts.deleted,
-		Logger:           logger{o.Logger},
+		Logger:           logger{o.Log},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("localcache: %w", err)
@@ -127,11 +128,11 @@ func (e *Engine) Get(_ context.Context, key string) (driver.Item, error) {
 func (e *Engine) GetMulti(ctx context.Context, keys []string) (map[string]driver.Item, error) {
 	found := make(map[string]driver.Item, len(keys))
 	for _, key := range keys {
-		switch it, err := e.Get(ctx, key); err {
-		case nil:
+		it, err := e.Get(ctx, key)
+		switch {
+		case err == nil:
 			found[strings.Clone(key)] = it
-		case driver.ErrNotFound:
-		default:
+		case !errors.Is(err, driver.ErrNotFound):
 			return nil, err
 		}
 	}

@@ -28,7 +28,7 @@ func (e *protocolError) Error() string {
 // isAnswer says whether an error is an answer after which the connection is in step.
 func isAnswer(err error) bool {
 	for _, e := range []error{driver.ErrNotFound, driver.ErrNotStored, driver.ErrConflict, driver.ErrNotNumber, driver.ErrTooLarge} {
-		if err == e {
+		if errors.Is(err, e) {
 			return true
 		}
 	}

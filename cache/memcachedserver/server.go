@@ -49,8 +49,8 @@ type Options struct {
 	// byte did, and a client to take a reply, before it is cut off. Default 30 s.
 	// A connection between commands may be idle for ever.
 	Timeout time.Duration
-	// Logger; nil discards.
-	Logger *slog.Logger
+	// Log; nil discards.
+	Log *slog.Logger
 }
 
 // Server serves one store.
@@ -105,7 +105,7 @@ func New(o Options) (*Server, error) {
 	case o.Timeout < 0:
 		return nil, fmt.Errorf("memcachedserver: Timeout %v is negative", o.Timeout)
 	}
-	s := &Server{o: o, log: o.Logger, started: time.Now(),
+	s := &Server{o: o, log: o.Log, started: time.Now(),
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -174,7 +174,7 @@ func (s *Server) start(nc net.Conn) {
 				s.log.Warn("cache server is full: a client was turned away", "connections", s.o.MaxConns)
 			}
 			nc.SetWriteDeadline(time.Now().Add(time.Second))
-			nc.Write([]byte("ERROR Too many open connections\r\n"))
+			nc.Write([]byte("ERROR Too many open connections\r\n")) //nolint:errcheck // it is turned away in any case
 		}
 		nc.Close()
 		return

@@ -1,6 +1,7 @@
 package memcachedserver
 
 import (
+	"errors"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/cache/driver"
@@ -72,7 +73,7 @@ func (c *conn) store(op driver.Op, args []byte) error {
 	}
 	n := int(l.size)
 	if err := c.need(n + 2); err != nil {
-		if err == errNoMemory {
+		if errors.Is(err, errNoMemory) {
 			return c.noMemory(l)
 		}
 		return err
@@ -100,7 +101,7 @@ func (c *conn) tooLarge(op driver.Op, l storeLine) error {
 		return err
 	}
 	if op == driver.OpSet {
-		if err := c.engine.Delete(c.s.ctx, borrow(l.key)); err != nil && err != driver.ErrNotFound {
+		if err := c.engine.Delete(c.s.ctx, borrow(l.key)); err != nil && !errors.Is(err, driver.ErrNotFound) {
 			c.fail(l.quiet, err)
 			return nil
 		}

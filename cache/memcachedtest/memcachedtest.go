@@ -76,7 +76,7 @@ func Memcached(t testing.TB, args ...string) (address string) {
 	}
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		cmd.Wait() //nolint:errcheck // its end is what is asked for
 	})
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		b, _ := os.ReadFile(portFile)

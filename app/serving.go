@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+)
+
+// server is what listens: ours, and net/http's as closing.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+}
+
+// serve serves until Stop; what was begun is answered while Stop has time.
+func (a *App) serve(name string, l net.Listener, s server) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("a listener ended", "service", name, "error", err)
+		}
+	}()
+	a.onStop(name, func(ctx context.Context) error {
+		err := s.Shutdown(ctx)
+		<-ended
+		return err
+	})
+}
+
+func (a *App) serveHTTP(name string, l net.Listener, s *http.Server) {
+	a.serve(name, l, closing{s})
+}
+
+// closing cuts off what net/http leaves running when the time of Shutdown ends.
+type closing struct{ *http.Server }
+
+func (c closing) Shutdown(ctx context.Context) error {
+	err := c.Server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(c.Close(), err)
+	}
+	return err
+}
