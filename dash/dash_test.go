@@ -1,12 +1,16 @@
 package dash
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/andybalholm/cascadia"
@@ -346,4 +350,24 @@ func queryAttr(t *testing.T, n *html.Node, selector, name string) string {
 		t.Fatalf("no %s", selector)
 	}
 	return attr(m, name)
+}
+
+// halfInbox has a disk that fails amid a mail.
+type halfInbox struct{ fakeInbox }
+
+func (*halfInbox) Raw(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<16)), iotest.ErrReader(errors.New("disk")))), nil
+}
+
+func TestHalfAFileIsNotSavedAsAWhole(t *testing.T) {
+	f := newFixture(t)
+	f.Inbox = &halfInbox{}
+	res, err := http.Get(serve(t, f) + "/inbox/1/raw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Errorf("%d bytes came and looked like all", n)
+	}
 }

@@ -192,7 +192,18 @@ func (d *Dash) mailRaw(w http.ResponseWriter, r *http.Request) {
 	}
 	defer raw.Close()
 	asFile(w, id+".eml", "message/rfc822")
-	io.Copy(w, raw)
+	d.sendFile(w, r, raw)
+}
+
+// sendFile copies a file into the answer. The connection is cut when that fails, so
+// that half a file is not saved as a whole one.
+func (d *Dash) sendFile(w http.ResponseWriter, r *http.Request, file io.Reader) {
+	if _, err := io.Copy(w, file); err != nil {
+		if r.Context().Err() == nil {
+			d.Log.Warn("dashboard source failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (d *Dash) mailPart(w http.ResponseWriter, r *http.Request) {

@@ -154,7 +154,7 @@ func (d *Dash) objectRaw(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		w.Header().Del("Content-Disposition")
 	}
-	io.Copy(w, rd)
+	d.sendFile(w, r, rd)
 }
 
 func (d *Dash) deleteObject(r *http.Request) (done, error) {

@@ -86,7 +86,7 @@ func (d *Dash) describe(ctx context.Context, names []string) []queueRow {
 			return nil
 		})
 	}
-	g.Wait()
+	g.Wait() //nolint:errcheck // a failure is told in its row
 	return slices.DeleteFunc(rows, func(q queueRow) bool { return q.Name == "" })
 }
 
