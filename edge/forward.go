@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -73,7 +74,7 @@ func (d *delivery) copyBody(res *http.Response) bool {
 			if werr == nil && streaming && err == nil {
 				werr = http.NewResponseController(x.w).Flush()
 			}
-			if werr != nil && werr != http.ErrBodyNotAllowed {
+			if werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
 				x.failure = "client went away"
 				return false
 			}

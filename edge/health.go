@@ -89,7 +89,7 @@ func (t *target) check() error {
 		return fmt.Errorf("GET %s answered %d", t.opt.HealthPath, res.StatusCode)
 	}
 	// The body is read so that the instance does not see its answer refused.
-	io.CopyN(io.Discard, res.Body, 64<<10)
+	io.CopyN(io.Discard, res.Body, 64<<10) //nolint:errcheck // the status has told
 	return nil
 }
 

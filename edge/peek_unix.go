@@ -2,7 +2,10 @@
 
 package edge
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // peekFD looks whether there is something to read without waiting: peeked is
 // below zero if there is nothing, zero at the end of the stream.
@@ -11,7 +14,7 @@ func (c *conn) peekFD(fd uintptr) bool {
 	c.peeked, _, c.peekErr = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	if c.peekErr != nil {
 		c.peeked = -1
-		if c.peekErr != syscall.EAGAIN && c.peekErr != syscall.EINTR {
+		if !errors.Is(c.peekErr, syscall.EAGAIN) && !errors.Is(c.peekErr, syscall.EINTR) {
 			c.peeked = 0
 		}
 	}

@@ -68,7 +68,7 @@ func (f *staticFile) choose(a acceptable) encoding {
 func toGzip(data []byte) []byte {
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	w.Write(data)
+	w.Write(data) //nolint:errcheck // a buffer takes everything
 	w.Close()
 	return bytes.Clone(b.Bytes())
 }
@@ -80,7 +80,7 @@ func toBrotli(data []byte) []byte {
 	}
 	var b bytes.Buffer
 	w := brotli.NewWriterLevel(&b, level)
-	w.Write(data)
+	w.Write(data) //nolint:errcheck // a buffer takes everything
 	w.Close()
 	return bytes.Clone(b.Bytes())
 }

@@ -33,7 +33,9 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 	if _, err := io.WriteString(client, "HTTP/1.1 101 Switching Protocols\r\n"); err != nil {
 		return nil
 	}
-	res.Header.Write(client)
+	if err := res.Header.Write(client); err != nil {
+		return nil
+	}
 	if _, err := io.WriteString(client, "\r\n"); err != nil {
 		return nil
 	}
@@ -43,7 +45,7 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 	done := make(chan struct{})
 	go func() { // ends when either connection is closed, which follows below
 		defer close(done)
-		io.Copy(d.c.Conn, buffered.Reader)
+		io.Copy(d.c.Conn, buffered.Reader) //nolint:errcheck // any end is the end
 		d.c.Close()
 	}()
 	n, _ := io.Copy(client, d.c.br)
