@@ -46,9 +46,9 @@ func (r *rotated) Write(p []byte) (int, error) {
 	if r.size > rotatedSize {
 		r.f.Close()
 		for i := rotatedKeep - 1; i >= 1; i-- {
-			os.Rename(fmt.Sprintf("%s.%d", r.path, i), fmt.Sprintf("%s.%d", r.path, i+1))
+			os.Rename(fmt.Sprintf("%s.%d", r.path, i), fmt.Sprintf("%s.%d", r.path, i+1)) //nolint:errcheck // there may be none yet
 		}
-		os.Rename(r.path, r.path+".1")
+		os.Rename(r.path, r.path+".1") //nolint:errcheck // the lines then follow in the old file
 		if err := r.open(); err != nil {
 			return 0, err
 		}

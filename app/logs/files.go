@@ -127,9 +127,9 @@ func (fs *files) rotate(group string, f *file) {
 	f.f.Close()
 	f.f = nil
 	for i := rotations - 1; i >= 1; i-- {
-		os.Rename(fmt.Sprintf("%s.%d", fs.path(group), i), fmt.Sprintf("%s.%d", fs.path(group), i+1))
+		os.Rename(fmt.Sprintf("%s.%d", fs.path(group), i), fmt.Sprintf("%s.%d", fs.path(group), i+1)) //nolint:errcheck // there may be none yet
 	}
-	os.Rename(fs.path(group), fs.path(group)+".1")
+	os.Rename(fs.path(group), fs.path(group)+".1") //nolint:errcheck // the lines then follow in the old file
 	fs.reopen(group, f)
 }
 

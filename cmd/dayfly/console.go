@@ -117,7 +117,7 @@ func colourOf(group string) string {
 		return "\x1b[2m"
 	}
 	h := fnv.New32a()
-	io.WriteString(h, group) //nolint:errcheck // a hash takes everything
+	io.WriteString(h, group)
 	return colours[h.Sum32()%uint32(len(colours))]
 }
 

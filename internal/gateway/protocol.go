@@ -65,7 +65,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			XMLName   xml.Name `xml:"ErrorResponse"`
 			Error     xmlError
 			RequestId string
-		}{Error: xmlError{"Sender", e.Code, e.Message}, RequestId: id})
+		}{Error: xmlError{"Sender", e.Code, e.Message}, RequestId: id}) //nolint:errcheck // a client that left cannot be told
 		return
 	case awsJSON:
 		h.Set("Content-Type", jsonType(r))
@@ -75,7 +75,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.Set("X-Amzn-ErrorType", e.Type)
 	w.WriteHeader(e.Status)
-	json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazon.coral.service#" + e.Type, "message": e.Message})
+	json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazon.coral.service#" + e.Type, "message": e.Message}) //nolint:errcheck // a client that left cannot be told
 }
 
 func jsonType(r *http.Request) string {
