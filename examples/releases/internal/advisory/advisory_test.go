@@ -98,6 +98,7 @@ func TestFindingsOfEcosystems(t *testing.T) {
 		{"setup.py", compare(watch.PyPI, script("setup.py", "1"), script("setup.py", "2"), nil, nil), advisory.Warning, "setup.py, which runs at installation from source, changed"},
 		{".pth", compare(watch.PyPI, watch.Facts{}, script("a.pth", "2"), nil, nil), advisory.Alarm, "every start of Python and appeared"},
 		{"declared licence", compare(watch.NPM, watch.Facts{Licence: "MIT"}, watch.Facts{Licence: "BUSL-1.1"}, nil, nil), advisory.Alarm, "from MIT to BUSL-1.1"},
+		{"licence written anew", compare(watch.PyPI, watch.Facts{Licence: "Apache 2.0"}, watch.Facts{Licence: "Apache-2.0"}, nil, nil), advisory.Info, "Nothing that needs"},
 		{"licence text", compare(watch.Go, watch.Facts{}, watch.Facts{}, map[string]string{"LICENSE": mitText}, map[string]string{"LICENSE": "Business Source License 1.1\n"}), advisory.Alarm, "from MIT to BUSL-1.1"},
 		{"licence gone", compare(watch.Go, watch.Facts{}, watch.Facts{}, map[string]string{"LICENSE": mitText}, nil), advisory.Alarm, "from MIT to an unknown one"},
 		{"only the year", compare(watch.Go, watch.Facts{}, watch.Facts{}, map[string]string{"LICENSE": mitText}, map[string]string{"LICENSE": strings.ReplaceAll(mitText, "2025", "2026")}), advisory.Info, "Nothing that needs"},

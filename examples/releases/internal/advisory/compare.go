@@ -34,7 +34,11 @@ func Compare(id watch.ID, step string, from, to Side) *Advisory {
 	a.To.fill(to.Tree)
 	a.compareFiles(from.Tree, to.Tree)
 	a.Licence = compareLicence(from.Tree, to.Tree, from.Facts.Licence, to.Facts.Licence)
-	a.Dependencies = changes(from.Facts.Dependencies, to.Facts.Dependencies)
+	if (from.Facts.Dependencies == nil) == (to.Facts.Dependencies == nil) {
+		a.Dependencies = changes(from.Facts.Dependencies, to.Facts.Dependencies)
+	} else {
+		a.Notes = append(a.Notes, "dependencies are known of one version only, and not compared")
+	}
 	a.Scripts = changes(from.Facts.Scripts, to.Facts.Scripts)
 	if id.Ecosystem == watch.Go {
 		a.API = compareAPI(from.Facts.Exports, to.Facts.Exports)

@@ -85,9 +85,9 @@ func compareLicence(from, to *archive.Tree, declaredFrom, declaredTo string) Lic
 	if l.To == "" {
 		l.To = names(b)
 	}
-	// A declaration that is only written in a new way is still worth a look;
-	// one that appears where there was none is not a change of terms.
-	l.Changed = declaredFrom != declaredTo && declaredFrom != "" && declaredTo != ""
+	// A declaration that appears where there was none, or is written in a new
+	// way ("Apache 2.0", "Apache-2.0"), is no change of terms.
+	l.Changed = plain(declaredFrom) != plain(declaredTo) && declaredFrom != "" && declaredTo != ""
 	for _, p := range union(a, b) {
 		fa, fb := a[p], b[p]
 		switch {
@@ -107,6 +107,18 @@ func compareLicence(from, to *archive.Tree, declaredFrom, declaredTo string) Lic
 		l.Changed = true
 	}
 	return l
+}
+
+// fillers say nothing about which licence it is.
+var fillers = regexp.MustCompile(`(?i)\b(the|licen[cs]ed?|software|version|under|v)\b|[^a-z0-9]+`)
+
+// plain writes a declaration without what people write differently.
+func plain(declared string) string {
+	s := fillers.ReplaceAllString(strings.ToLower(declared), "")
+	if s == "apache2" || s == "apache20" || s == "asl20" {
+		return "apache20"
+	}
+	return s
 }
 
 func describe(f *archive.File) string {

@@ -203,9 +203,12 @@ func (q Request) refused(resp *http.Response) error {
 	case http.StatusNotFound, http.StatusGone:
 		return q.fail(watch.Missing, "", nil)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return q.fail(watch.Unreachable, fmt.Sprintf("HTTP %d: check the credentials in its configuration", resp.StatusCode), nil)
+		return q.fail(watch.Refused, fmt.Sprintf("HTTP %d: check the credentials in its configuration", resp.StatusCode), nil)
 	case http.StatusTooManyRequests:
 		return q.fail(watch.Unreachable, "HTTP 429: it asks for fewer requests", nil)
+	}
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout {
+		return q.fail(watch.Refused, "HTTP "+resp.Status, nil)
 	}
 	return q.fail(watch.Unreachable, "HTTP "+resp.Status, nil)
 }

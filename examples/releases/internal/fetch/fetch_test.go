@@ -102,6 +102,8 @@ func TestProblems(t *testing.T) {
 			w.WriteHeader(http.StatusGone)
 		case "/secret":
 			w.WriteHeader(http.StatusUnauthorized)
+		case "/odd":
+			w.WriteHeader(http.StatusBadRequest)
 		case "/broken":
 			w.WriteHeader(http.StatusBadGateway)
 		case "/busy":
@@ -125,7 +127,8 @@ func TestProblems(t *testing.T) {
 	}{
 		{s.URL + "/missing", watch.Missing, "not found at"},
 		{s.URL + "/gone", watch.Missing, "not found at"},
-		{s.URL + "/secret", watch.Unreachable, "credentials"},
+		{s.URL + "/secret", watch.Refused, "credentials"},
+		{s.URL + "/odd", watch.Refused, "HTTP 400"},
 		{s.URL + "/broken", watch.Unreachable, "HTTP 502"},
 		{s.URL + "/busy", watch.Unreachable, "fewer requests"},
 		{s.URL + "/large", watch.Malformed, "larger than 1000 B"},

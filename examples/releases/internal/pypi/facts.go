@@ -18,7 +18,8 @@ import (
 // that says nothing of dependencies. What setup.py computes cannot be known
 // without running it, so it is not run but watched for changes.
 func (r *Registry) Facts(t *archive.Tree) watch.Facts {
-	f := watch.Facts{Dependencies: map[string]string{}, Scripts: map[string]string{}}
+	f := watch.Facts{Scripts: map[string]string{}}
+	deps := map[string]string{}
 	meta := metadata(t)
 	if meta == nil {
 		f.Notes = append(f.Notes, "it has no PKG-INFO or METADATA")
@@ -33,10 +34,13 @@ func (r *Registry) Facts(t *archive.Tree) watch.Facts {
 				f.Licence = watch.Clip(value, 200)
 			}
 		case "requires-dist":
-			addDependency(f.Dependencies, value)
+			addDependency(deps, value)
 		}
 	}
-	project(t, &f)
+	if len(deps) == 0 {
+		eggRequires(t, deps)
+	}
+	project(t, &f, deps)
 	for p, file := range t.Files {
 		switch {
 		case p == "setup.py":
@@ -46,9 +50,12 @@ func (r *Registry) Facts(t *archive.Tree) watch.Facts {
 			f.Scripts[p] = digest(file)
 		}
 	}
-	if f.Scripts["setup.py"] != "" && len(f.Dependencies) == 0 && meta != nil {
+	if f.Scripts["setup.py"] != "" && len(deps) == 0 {
+		// It may have none, or setup.py names them.
 		f.Notes = append(f.Notes, "its dependencies may be computed by setup.py, which is not run")
+		return f
 	}
+	f.Dependencies = deps
 	return f
 }
 
@@ -111,9 +118,33 @@ func addDependency(deps map[string]string, text string) {
 	deps[Normalize(m[1])] = watch.Clip(rng, 200)
 }
 
+// eggRequires reads what setuptools wrote beside older metadata: requirements
+// a line, then sections of extras ("[socks]") and of markers ("[:python_version…]").
+func eggRequires(t *archive.Tree, deps map[string]string) {
+	for p := range t.Files {
+		if dir, file := path.Split(p); file != "requires.txt" || !strings.HasSuffix(dir, ".egg-info/") {
+			continue
+		}
+		extra, marker := false, ""
+		for line := range strings.Lines(string(t.Text(p))) {
+			line = strings.TrimSpace(line)
+			switch {
+			case line == "":
+			case line[0] == '[':
+				name, condition, _ := strings.Cut(strings.Trim(line, "[]"), ":")
+				extra, marker = name != "", condition
+			case !extra && marker != "":
+				addDependency(deps, line+"; "+marker)
+			case !extra:
+				addDependency(deps, line)
+			}
+		}
+	}
+}
+
 // project reads pyproject.toml: the build's back end and what the build
 // itself installs are scripts in effect.
-func project(t *archive.Tree, f *watch.Facts) {
+func project(t *archive.Tree, f *watch.Facts, deps map[string]string) {
 	data := t.Text("pyproject.toml")
 	if data == nil {
 		return
@@ -140,9 +171,9 @@ func project(t *archive.Tree, f *watch.Facts) {
 		}
 		f.Scripts["build-backend"] = watch.Clip(back, 200)
 	}
-	if len(f.Dependencies) == 0 {
+	if len(deps) == 0 {
 		for _, d := range p.Project.Dependencies {
-			addDependency(f.Dependencies, d)
+			addDependency(deps, d)
 		}
 	}
 	if text, ok := p.Project.License.(string); ok && f.Licence == "" {

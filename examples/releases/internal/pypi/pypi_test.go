@@ -196,7 +196,12 @@ func TestFacts(t *testing.T) {
 		"PKG-INFO": "Name: src\nVersion: 1.0\n\n", "setup.py": "setup()\n",
 		"pyproject.toml": "[build-system]\nbuild-backend = \"back\"\nbackend-path = [\".\"]\n[project]\nlicense = \"MIT\"\ndependencies = [\"idna>3\"]\n",
 	}}}}
-	r := serve(t, false, wheel, source)
+	egg := registrytest.Package{ID: pid("egg"), Versions: []registrytest.Version{{Version: "1.0", Files: map[string]string{
+		"PKG-INFO": "Name: egg\n\n", "setup.py": "setup()\n",
+		"egg.egg-info/requires.txt": "idna<4,>=2.5\n\n[:python_version<'3']\nold\n\n[socks]\npysocks\n",
+	}}}}
+	bare := registrytest.Package{ID: pid("bare"), Versions: []registrytest.Version{{Version: "1.0", Files: map[string]string{"PKG-INFO": "Name: bare\n\n", "setup.py": "setup()\n"}}}}
+	r := serve(t, false, wheel, source, egg, bare)
 	facts := func(name string) watch.Facts {
 		t.Helper()
 		tree, err := r.Archive(t.Context(), name, "1.0")
@@ -218,6 +223,13 @@ func TestFacts(t *testing.T) {
 	want = watch.Facts{Licence: "MIT", Dependencies: map[string]string{"idna": ">3"}, Scripts: map[string]string{"setup.py": "sum", "build-backend": "back from ."}}
 	if diff := cmp.Diff(want, facts("src")); diff != "" {
 		t.Errorf("source (-want +got):\n%s", diff)
+	}
+	want = watch.Facts{Dependencies: map[string]string{"idna": "<4,>=2.5", "old": "where python_version<'3'"}, Scripts: map[string]string{"setup.py": "sum"}}
+	if diff := cmp.Diff(want, facts("egg")); diff != "" {
+		t.Errorf("egg (-want +got):\n%s", diff)
+	}
+	if f := facts("bare"); f.Dependencies != nil || len(f.Notes) != 1 {
+		t.Errorf("what setup.py may compute is not known: %+v", f)
 	}
 }
 

@@ -8,11 +8,12 @@ import (
 // Problem is why a registry gave no answer.
 type Problem string
 
-// The problems a registry may have. Missing and Unsupported do not pass by
-// themselves: asking again soon is of no use.
+// The problems a registry may have. Only Unreachable passes by itself: asking
+// again soon is of no use with the others.
 const (
 	Missing     Problem = "missing"     // the registry answered: there is no such package or version
-	Unreachable Problem = "unreachable" // no answer, a refusal, or an error of the server
+	Unreachable Problem = "unreachable" // no answer, or an error of the server
+	Refused     Problem = "refused"     // the registry does not answer this question, or not to us
 	Malformed   Problem = "malformed"   // an answer that cannot be understood, or is not what was promised
 	Unsupported Problem = "unsupported" // the configuration asks for what is not done here
 )
@@ -31,6 +32,8 @@ func (e *RegistryError) Error() string {
 	switch e.Problem {
 	case Missing:
 		return fmt.Sprintf("%s: not found at %s%s", e.Package, e.Registry, tail(e.Reason))
+	case Refused:
+		return fmt.Sprintf("%s: refused by %s%s", e.Package, e.Registry, tail(e.Reason))
 	case Unreachable:
 		return fmt.Sprintf("%s: registry %s gave no answer%s", e.Package, e.Registry, tail(e.Reason))
 	default:

@@ -184,7 +184,7 @@ type Successor struct {
 // Facts are what a package says about itself in its archive.
 type Facts struct {
 	Licence      string            // as declared, "" when not
-	Dependencies map[string]string // name → range
+	Dependencies map[string]string // name → range; nil when it cannot be told
 	Scripts      map[string]string // what runs when the package is installed or built, by name
 	Exports      map[string]string // Go: exported identifier → its declaration
 	Notes        []string          // what could not be told
