@@ -34,7 +34,7 @@ func (a *App) startQueues(ctx context.Context) error {
 			a.names[name] = a.external.queue(a.manifest, name)
 		}
 	} else {
-		engine, err := diskqueue.Open(a.data.path("queue"), &diskqueue.Options{Logger: a.log})
+		engine, err := diskqueue.Open(a.data.path("queue"), &diskqueue.Options{Log: a.log})
 		if err != nil {
 			return err
 		}

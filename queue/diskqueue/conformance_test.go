@@ -12,7 +12,7 @@ import (
 
 // smallOptions make segments rotate, and be recycled, within a short test.
 func smallOptions(segment int) Options {
-	return Options{Logger: slog.New(slog.DiscardHandler), SegmentSize: segment, replay: int64(4 * segment), spare: 1}
+	return Options{Log: slog.New(slog.DiscardHandler), SegmentSize: segment, replay: int64(4 * segment), spare: 1}
 }
 
 // TestConformance runs the suite in virtual time, on a disk in memory that can

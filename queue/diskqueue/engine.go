@@ -34,8 +34,8 @@ const MaxInFlight = 120_000
 
 // Options of Open; nil means the defaults.
 type Options struct {
-	// Logger: nil discards.
-	Logger *slog.Logger
+	// Log: nil discards.
+	Log *slog.Logger
 	// SegmentSize of the log in bytes: 4 MiB to 1 GiB, a multiple of 4096;
 	// default 8 MiB. About five segments are on the disk even when no message is.
 	SegmentSize int
@@ -54,8 +54,8 @@ func (o *Options) withDefaults() (Options, error) {
 	if o != nil {
 		c = *o
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.SegmentSize == 0 {
 		c.SegmentSize = defaultSegment

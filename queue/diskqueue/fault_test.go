@@ -267,3 +267,27 @@ func TestSyncFailureIsFinal(t *testing.T) {
 		t.Errorf("%d messages, %v; want both", len(list), err)
 	}
 }
+
+// TestReceiveSurvivesKill: a receive does not wait for a sync, but is written
+// before it answers.
+func TestReceiveSurvivesKill(t *testing.T) {
+	fsys := written(t, 2, false)
+	e, err := open(fsys, smallOptions(damageSegment))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := e.Receive(t.Context(), "q", driver.ReceiveOptions{Max: 1, Visibility: -1}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := open(fsys.Kill(), smallOptions(damageSegment))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	list, err := again.Browse(t.Context(), "q", "", 10)
+	if err != nil || len(list) != 2 || list[0].State != driver.StateInFlight || list[0].Receives != 1 {
+		t.Errorf("%d messages, the first %s after %d receives, %v; want it in flight after one",
+			len(list), list[0].State, list[0].Receives, err)
+	}
+}

@@ -64,7 +64,7 @@ func open(fsys vfs.FS, o Options) (*Engine, error) {
 }
 
 func (e *Engine) logOptions() seglog.Options {
-	return seglog.Options{SegmentSize: uint32(e.o.SegmentSize), Logger: e.o.Logger, Rotated: e.wakeUpkeep}
+	return seglog.Options{SegmentSize: uint32(e.o.SegmentSize), Log: e.o.Log, Rotated: e.wakeUpkeep}
 }
 
 func (e *Engine) start() error {
@@ -93,10 +93,10 @@ func (e *Engine) start() error {
 		return err
 	}
 	if report.Torn {
-		e.o.Logger.Warn("queue log ended in a write the machine did not finish; cut there, nothing acknowledged was in it",
+		e.o.Log.Warn("queue log ended in a write the machine did not finish; cut there, nothing acknowledged was in it",
 			"at", report.Cut.String())
 	}
-	e.o.Logger.Info("queue store open", "queues", len(e.queues), "messages", e.messages(),
+	e.o.Log.Info("queue store open", "queues", len(e.queues), "messages", e.messages(),
 		"replayed", report.Records, "took", time.Since(begun).Round(time.Millisecond))
 	return nil
 }

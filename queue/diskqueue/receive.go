@@ -317,7 +317,7 @@ func (r *reception) read() ([]driver.Message, error) {
 				messages = append(messages, m)
 			} else {
 				damage = append(damage, derr)
-				r.e.o.Logger.Error("queue message cannot be read; it stays hidden for the visibility timeout",
+				r.e.o.Log.Error("queue message cannot be read; it stays hidden for the visibility timeout",
 					"queue", r.name, "error", derr)
 			}
 		}

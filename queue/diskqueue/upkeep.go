@@ -57,7 +57,7 @@ func (e *Engine) tidy() time.Duration {
 	e.upkeep.Lock()
 	defer e.upkeep.Unlock()
 	if err := e.reclaim(); err != nil && !errors.Is(err, seglog.ErrFailed) {
-		e.o.Logger.Error("upkeep of the queue store failed; it is tried again", "error", err)
+		e.o.Log.Error("upkeep of the queue store failed; it is tried again", "error", err)
 		return min(next, fullEvery)
 	}
 	return next

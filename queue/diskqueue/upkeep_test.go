@@ -102,7 +102,7 @@ func TestExpiredSegmentsAreSafeToRecycle(t *testing.T) {
 		if err := e.CreateQueue(t.Context(), "q", a, nil); err != nil {
 			t.Fatal(err)
 		}
-		fillAndThin(t, e, newLedger(), 200, 1)
+		fillAndThin(t, e, newLedger(), 600, 1) // more segments than are kept as spares
 		if err := e.checkpoint(); err != nil {
 			t.Fatal(err)
 		}

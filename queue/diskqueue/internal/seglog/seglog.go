@@ -71,7 +71,7 @@ var Start = At(1, headerSize)
 // Options of Open.
 type Options struct {
 	SegmentSize uint32       // bytes, a multiple of 4096; required
-	Logger      *slog.Logger // required
+	Log         *slog.Logger // required
 	Rotated     func()       // called when a segment is full; must return at once; may be nil
 }
 
@@ -148,7 +148,7 @@ func (l *Log) Err() error {
 func (l *Log) fail(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrFailed, cause)
 	if l.failure.CompareAndSwap(nil, &err) {
-		l.o.Logger.Error("queue log failed; nothing more is acknowledged until the store is opened again", "error", cause)
+		l.o.Log.Error("queue log failed; nothing more is acknowledged until the store is opened again", "error", cause)
 	}
 	return l.Err()
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/dayfly-dev/dayfly/internal/faultfs"
 )
 
-var testOptions = Options{SegmentSize: 4096, Logger: slog.New(slog.DiscardHandler)}
+var testOptions = Options{SegmentSize: 4096, Log: slog.New(slog.DiscardHandler)}
 
 // add appends one record, waiting for a segment if need be.
 func add(t *testing.T, l *Log, payload []byte) Pos {
@@ -93,27 +93,33 @@ func TestRecordsComeBack(t *testing.T) {
 }
 
 // TestLeftoverOfTornWrite: of two records of one write the first is lost. The
-// second must not come back once another record leads up to it.
+// second must not come back when another record leads up to it, even if of that
+// one only the sectors before the leftover arrive.
 func TestLeftoverOfTornWrite(t *testing.T) {
+	const sector, payload = 512, 512 - headerSize - recordHead // record two starts a sector
 	fsys := faultfs.New()
 	l := create(t, fsys)
-	p := add(t, l, bytes.Repeat([]byte("1"), 600))
-	add(t, l, bytes.Repeat([]byte("2"), 600))
+	p := add(t, l, bytes.Repeat([]byte("1"), payload))
+	add(t, l, bytes.Repeat([]byte("2"), payload))
 	if err := l.Flush(l.End()); err != nil {
 		t.Fatal(err)
 	}
 	torn := fsys.Kill()
-	torn.Corrupt(p.File(), func(b []byte) []byte { clear(b[p.Offset():][:16]); return b })
+	torn.Corrupt(p.File(), func(b []byte) []byte { clear(b[p.Offset():sector]); return b })
 	l, r, got := reopen(t, torn, Start)
 	if len(got) != 0 || !r.Torn || r.Cut != p {
 		t.Errorf("replayed %d records, report %+v; want none and a cut at %v", len(got), r, p)
 	}
-	third := bytes.Repeat([]byte("3"), 600)
+	var rest []byte // what the sectors hold that the next write will not reach
+	torn.Kill().Corrupt(p.File(), func(b []byte) []byte { rest = bytes.Clone(b[sector:]); return b })
+	third := bytes.Repeat([]byte("3"), payload)
 	add(t, l, third)
-	if err := l.Commit(l.End()); err != nil {
+	if err := l.Flush(l.End()); err != nil {
 		t.Fatal(err)
 	}
-	_, _, got = reopen(t, torn.Kill(), Start)
+	after := torn.Kill()
+	after.Corrupt(p.File(), func(b []byte) []byte { return append(b[:sector], rest...) })
+	_, _, got = reopen(t, after, Start)
 	if diff := cmp.Diff([]string{string(third)}, got); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
