@@ -90,7 +90,8 @@ func (r *rooted) outward(operation string, err error) error {
 		bucket.BucketName = filepath.Base(bucket.BucketName)
 		return bucket
 	}
-	if known, ok := err.(s3err.S3Error); ok {
+	var known s3err.S3Error
+	if errors.As(err, &known) {
 		return known
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -202,7 +202,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.api.ShutDown(); err != nil {
 		late = errors.Join(late, fmt.Errorf("s3server: stop the engine: %w", err))
 	}
-	<-s.served // its error says only that the listener was closed
+	<-s.served //nolint:errcheck // its error says only that the listener was closed
 	s.engine.Shutdown()
 	return late
 }

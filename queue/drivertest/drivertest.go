@@ -100,7 +100,7 @@ func newEnv(t *testing.T, h *Harness) *env {
 	e.s = queue.New(e.store.Service)
 	t.Cleanup(func() {
 		for _, name := range e.made {
-			e.s.DeleteQueue(e.ctx, name)
+			e.s.DeleteQueue(e.ctx, name) //nolint:errcheck // the test may have deleted it
 		}
 		e.s.Close()
 	})

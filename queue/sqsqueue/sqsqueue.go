@@ -119,7 +119,7 @@ func (s *Service) failed(ctx context.Context, op, name string, err error) error 
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		if known := sentinel(api.ErrorCode(), api.ErrorMessage()); known != nil {
-			if known == driver.ErrQueueNotFound {
+			if errors.Is(known, driver.ErrQueueNotFound) {
 				s.urls.Delete(name) // it may come back under another URL
 			}
 			return fmt.Errorf("sqsqueue: %s %s: %w", op, name, known)
