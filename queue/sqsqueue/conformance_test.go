@@ -2,6 +2,7 @@ package sqsqueue_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -39,13 +40,15 @@ type endpoint struct {
 	queues *queue.Service
 }
 
-func listen(dir string) (*endpoint, error) {
-	engine, err := diskqueue.Open(dir, nil)
+// listen starts an endpoint on a folder; what goes wrong inside is in the test's log.
+func listen(t *testing.T, dir string) (*endpoint, error) {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	engine, err := diskqueue.Open(dir, &diskqueue.Options{Log: log})
 	if err != nil {
 		return nil, err
 	}
 	e := &endpoint{queues: queue.New(engine), served: make(chan error, 1)}
-	if e.server, err = sqsserver.New(sqsserver.Options{Service: e.queues}); err != nil {
+	if e.server, err = sqsserver.New(sqsserver.Options{Service: e.queues, Log: log}); err != nil {
 		return nil, err
 	}
 	g, err := gateway.New(gateway.Options{
@@ -95,7 +98,7 @@ func TestConformance(t *testing.T) {
 	}
 	drivertest.Run(t, drivertest.Harness{Skip: skip, New: func(t *testing.T) *drivertest.Store {
 		dir := t.TempDir()
-		e, err := listen(dir)
+		e, err := listen(t, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +114,7 @@ func TestConformance(t *testing.T) {
 			if err := e.close(); err != nil {
 				return nil, err
 			}
-			if e, err = listen(dir); err != nil {
+			if e, err = listen(t, dir); err != nil {
 				return nil, err
 			}
 			return sqsqueue.New(client(e.url), nil), nil

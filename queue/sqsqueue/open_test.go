@@ -1,7 +1,10 @@
 package sqsqueue_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -16,7 +19,7 @@ import (
 
 func start(t *testing.T) *endpoint {
 	t.Helper()
-	e, err := listen(t.TempDir())
+	e, err := listen(t, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,5 +182,50 @@ func TestWrongSecret(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Describe(t.Context(), "q"); err == nil {
 		t.Error("described with a wrong secret")
+	}
+}
+
+// closes ends a request's body when all of it was read, as the SDK does when
+// the reply is there, and looks whether net/http would find an error in it.
+type closes struct {
+	http.RoundTripper
+	err error
+}
+
+func (c *closes) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body.Close()
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		c.err = err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// See the type steady.
+func TestBodyEndsWithoutError(t *testing.T) {
+	e := start(t)
+	o := client(e.url).Options()
+	c := &closes{RoundTripper: o.HTTPClient.(*http.Client).Transport}
+	o.HTTPClient = &http.Client{Transport: c}
+	s := queue.New(sqsqueue.New(sqs.New(o), nil))
+	defer s.Close()
+	if err := s.CreateQueue(t.Context(), "q", queue.Attributes{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []time.Duration{0, time.Second} {
+		if _, err := s.Send(t.Context(), "q", []queue.Outgoing{{Body: "x", Delay: -1}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Receive(t.Context(), "q", queue.ReceiveOptions{Wait: wait}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.err != nil {
+		t.Errorf("a body that was read and closed ends with %v", c.err)
 	}
 }

@@ -48,9 +48,10 @@ type Service struct {
 
 var _ driver.Service = (*Service)(nil)
 
-// New returns the driver that uses a client. Closing it leaves the client alone.
+// New returns the driver that uses a client's configuration and connections.
+// Closing it leaves them alone.
 func New(client *sqs.Client, _ *Options) *Service {
-	s := &Service{client: client}
+	s := &Service{client: sqs.New(client.Options(), withSteadyBody)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
