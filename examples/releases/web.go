@@ -62,7 +62,7 @@ func web(ctx context.Context, s *settings, log *slog.Logger) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err = server.Shutdown(drain)
-	<-served
+	<-served //nolint:errcheck // http.ErrServerClosed
 	if err != nil {
 		return fmt.Errorf("requests were cut after %s: %w", drainTime, err)
 	}

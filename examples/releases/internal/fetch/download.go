@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -72,7 +73,7 @@ func (q Request) spool(ctx context.Context, f *os.File, resp *http.Response, lim
 	}
 	n, err := io.Copy(io.MultiWriter(w...), io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		if _, pathErr := err.(*os.PathError); pathErr {
+		if _, ok := errors.AsType[*os.PathError](err); ok {
 			return nil, fmt.Errorf("a temporary file for %s: %w", q.Package, err)
 		}
 		return nil, q.unreachable(ctx, err)

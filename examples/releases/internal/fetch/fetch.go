@@ -144,7 +144,7 @@ func (c *Client) do(ctx context.Context, q Request, extra http.Header) (resp *ht
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotModified {
 		return resp, leave, nil
 	}
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10))
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) //nolint:errcheck // read so that the connection serves again
 	resp.Body.Close()
 	leave()
 	return nil, nil, q.refused(resp)

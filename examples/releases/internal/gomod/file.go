@@ -104,7 +104,7 @@ func successors(path string, count int) []string {
 		return nil
 	}
 	n := 1
-	fmt.Sscanf(strings.TrimLeft(major, "/.v"), "%d", &n)
+	fmt.Sscanf(strings.TrimLeft(major, "/.v"), "%d", &n) //nolint:errcheck // no number: it stays 1
 	sep := "/v"
 	if strings.HasPrefix(path, "gopkg.in/") {
 		sep = ".v"

@@ -80,7 +80,7 @@ func (r *Registry) document(ctx context.Context, name string) (*document, string
 	}
 	// "time" also has an entry "unpublished" that is no time: it is read leniently.
 	times := map[string]any{}
-	json.Unmarshal(d.RawTime, &times)
+	json.Unmarshal(d.RawTime, &times) //nolint:errcheck // the abbreviated form has none
 	d.Time = make(map[string]time.Time, len(times))
 	for v, t := range times {
 		if s, ok := t.(string); ok {

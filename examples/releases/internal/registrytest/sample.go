@@ -104,7 +104,7 @@ func next(v string) string {
 		return semver.Major(v) + ".999.0"
 	}
 	var major, minor int
-	fmt.Sscanf(semver.MajorMinor(v), "v%d.%d", &major, &minor)
+	fmt.Sscanf(semver.MajorMinor(v), "v%d.%d", &major, &minor) //nolint:errcheck // MajorMinor has this form
 	return fmt.Sprintf("v%d.%d.0", major, minor+1)
 }
 

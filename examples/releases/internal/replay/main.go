@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err = server.Shutdown(drain)
-	<-served
+	<-served //nolint:errcheck // http.ErrServerClosed
 	return err
 }
 

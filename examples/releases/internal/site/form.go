@@ -79,7 +79,9 @@ func (s *Site) importFile(w http.ResponseWriter, r *http.Request) {
 
 // drain reads what a browser still sends of a body that is too large, within
 // bounds: a browser that is not read from shows no answer.
-func drain(body io.Reader) { io.Copy(io.Discard, io.LimitReader(body, 64<<20)) }
+func drain(body io.Reader) {
+	io.Copy(io.Discard, io.LimitReader(body, 64<<20)) //nolint:errcheck // the answer follows in any case
+}
 
 // readForm reads the parts "project" and "file".
 func readForm(form *multipart.Reader) (name, project string, data []byte, err error) {

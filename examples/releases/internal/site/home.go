@@ -20,6 +20,7 @@ type homePage struct {
 	Pending  int
 	Digest   *store.Digest
 	Empty    bool
+	Checking bool // a check was asked for a moment ago
 }
 
 type homeProject struct {
@@ -130,6 +131,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) {
 	if p.Pending > 0 {
 		p.Refresh = 4
 	}
+	p.Checking = r.URL.Query().Has("checking")
 	p.fill(projects, lines)
 	s.render(w, r, http.StatusOK, "home", p)
 }

@@ -147,7 +147,7 @@ func (s *Site) outer(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		defer func() {
 			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(v)
 				}
 				s.o.Log.Error("panic", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))

@@ -250,6 +250,7 @@ func TestDeleteAndCheck(t *testing.T) {
 	}
 	before := a.Registry.Asked("/npm/is-odd")
 	post("/check", "")
+	want(t, get(t, h, "/?checking=1"), 200, "registries are being asked")
 	a.Work(t)
 	if a.Registry.Asked("/npm/is-odd") == before {
 		t.Error("the registry was not asked")

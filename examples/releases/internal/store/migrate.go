@@ -24,7 +24,7 @@ const (
 // migrate brings the tables to the last step. A step is run once; each is
 // written so that running it again after a crash in its middle does no harm,
 // since MySQL commits every CREATE by itself.
-func (d *DB) migrate(ctx context.Context) error {
+func (d *DB) migrate(ctx context.Context) (err error) {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return err
@@ -39,7 +39,11 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("waiting for another process that changes the tables: %w", err)
 	}
-	defer unlock()
+	defer func() {
+		if e := unlock(); e != nil && err == nil {
+			err = fmt.Errorf("after the tables were changed: %w", e)
+		}
+	}()
 	create := "CREATE TABLE IF NOT EXISTS migrations (step VARCHAR(100) NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL) " + d.options()
 	if _, err := conn.ExecContext(ctx, create); err != nil {
 		return err
@@ -86,8 +90,8 @@ func (d *DB) options() string {
 	return ""
 }
 
-// lock is held by one connection until unlock.
-func (d *DB) lock(ctx context.Context, conn *sql.Conn) (unlock func(), err error) {
+// lock is held by one connection until unlock, with which the changes last.
+func (d *DB) lock(ctx context.Context, conn *sql.Conn) (unlock func() error, err error) {
 	exec := func(q string, args ...any) error {
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), q, args...)
 		return err
@@ -97,12 +101,12 @@ func (d *DB) lock(ctx context.Context, conn *sql.Conn) (unlock func(), err error
 		if err := exec("BEGIN IMMEDIATE"); err != nil {
 			return nil, err
 		}
-		return func() { exec("COMMIT") }, nil
+		return func() error { return exec("COMMIT") }, nil
 	case postgres:
 		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(lockNumber)); err != nil {
 			return nil, err
 		}
-		return func() { exec("SELECT pg_advisory_unlock($1)", int64(lockNumber)) }, nil
+		return func() error { return exec("SELECT pg_advisory_unlock($1)", int64(lockNumber)) }, nil
 	default:
 		var got sql.NullInt64
 		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", lockName).Scan(&got); err != nil {
@@ -111,6 +115,6 @@ func (d *DB) lock(ctx context.Context, conn *sql.Conn) (unlock func(), err error
 		if got.Int64 != 1 {
 			return nil, fmt.Errorf("it took more than 60 s")
 		}
-		return func() { exec("DO RELEASE_LOCK(?)", lockName) }, nil
+		return func() error { return exec("DO RELEASE_LOCK(?)", lockName) }, nil
 	}
 }
