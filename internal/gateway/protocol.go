@@ -61,11 +61,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Content-Type", "text/xml")
 		w.WriteHeader(e.Status)
 		type xmlError struct{ Type, Code, Message string }
-		xml.NewEncoder(w).Encode(struct {
+		xml.NewEncoder(w).Encode(struct { //nolint:errcheck // a client that left cannot be told
 			XMLName   xml.Name `xml:"ErrorResponse"`
 			Error     xmlError
 			RequestId string
-		}{Error: xmlError{"Sender", e.Code, e.Message}, RequestId: id}) //nolint:errcheck // a client that left cannot be told
+		}{Error: xmlError{"Sender", e.Code, e.Message}, RequestId: id})
 		return
 	case awsJSON:
 		h.Set("Content-Type", jsonType(r))
