@@ -15,10 +15,9 @@ is "$(sqs get-queue-attributes --queue-url "$url" --attribute-names ApproximateN
 sqs change-message-visibility --queue-url "$url" --receipt-handle "$handle" --visibility-timeout 0
 is "$(sqs receive-message --queue-url "$url" --wait-time-seconds 5 --query 'Messages[0].MessageId')" "$id"
 sqs purge-queue --queue-url "$url"
-if sqs send-message --queue-url "$url-not" --message-body x 2>/tmp/dayfly-cli.$$; then
+if error=$(sqs send-message --queue-url "$url-not" --message-body x 2>&1); then
 	echo "a queue that is not there took a message" >&2; exit 1
 fi
-grep -q NonExistentQueue "/tmp/dayfly-cli.$$"
-rm "/tmp/dayfly-cli.$$"
+case $error in *NonExistentQueue*) ;; *) echo "$error" >&2; exit 1 ;; esac
 sqs delete-queue --queue-url "$url"
 echo ok
