@@ -44,7 +44,7 @@ public = true
 		{"aws CLI on SQS", nil, []string{"sh", "clients/sqs_awscli.sh", aws, endpoint}},
 		{"boto3 on S3", []string{"BUCKET=private", "PUBLIC_BUCKET=public"}, []string{python, "clients/s3_boto3.py"}},
 		{"aws CLI on S3", []string{"BUCKET=private"}, []string{python, "clients/s3_awscli.py"}},
-		{"boto3 on SES", nil, []string{python, "clients/mail_ses_boto3.py"}},
+		{"boto3 on SES", nil, []string{python, "clients/mail_boto3.py"}},
 		{"smtplib", nil, []string{python, "clients/mail_smtplib.py"}},
 		{"swaks", nil, []string{swaks, "--server", host, "--port", port, "--from", "a@example.com", "--to", "b@example.com", "--h-Subject", "from swaks"}},
 		{"pymemcache", nil, []string{python, "clients/cache_pymemcache.py", cache("CACHE_DEFAULT_URL"), cache("CACHE_OTHER_URL")}},
