@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/dash"
 	"github.com/dayfly-dev/dayfly/task/schedule"
 )
@@ -69,7 +70,7 @@ func (v view) Schedules() []dash.Schedule {
 	for _, s := range runner.Status() {
 		spec := s.Cron
 		if spec == "" {
-			spec = "every " + s.Every.String()
+			spec = "every " + manifest.Duration(s.Every).String()
 		}
 		d := dash.Schedule{Name: s.Name, Spec: spec, Timezone: s.Timezone, Task: s.Task, Queue: s.Queue, Next: s.Next, Last: s.Last}
 		if s.LastID != "" {

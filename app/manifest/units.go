@@ -22,10 +22,11 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the duration in Go's form.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String is the duration with the units that a person would write: 12h, not
+// 12h0m0s.
+func (d Duration) String() string { return plain(time.Duration(d)) }
 
-// MarshalText is the duration in Go's form.
+// MarshalText is String.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 func parseDuration(s string) (time.Duration, error) {
@@ -80,3 +81,18 @@ func (z *Size) UnmarshalText(text []byte) error {
 
 // String is the size in bytes with its unit.
 func (z Size) String() string { return strconv.FormatInt(int64(z), 10) + "B" }
+
+// plain drops zero minutes and seconds, and writes whole days as such.
+func plain(d time.Duration) string {
+	if d > 0 && d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -47,7 +47,7 @@ func (c *checker) fail(key, format string, args ...any) {
 
 func (c *checker) duration(key string, d Duration, low, high time.Duration) {
 	if v := time.Duration(d); v < low || v > high {
-		c.fail(key, "%s is %s; it must be between %s and %s", key, v, plain(low), plain(high))
+		c.fail(key, "%s is %s; it must be between %s and %s", key, d, plain(low), plain(high))
 	}
 }
 
@@ -61,16 +61,6 @@ func (c *checker) name(table, name string) {
 	if !nameForm.MatchString(name) {
 		c.fail(table+"."+name, "%q is not a name: use 1 to 40 of a-z, 0-9 and -, not - first or last", name)
 	}
-}
-
-// plain drops zero minutes and seconds: 12h0m0s reads 12h.
-func plain(d time.Duration) string {
-	if d > 0 && d%(24*time.Hour) == 0 {
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	}
-	s := d.String()
-	s = strings.TrimSuffix(s, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(s, "m0s")]
-	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
 }
 
 func (m *Manifest) validate(unitless []string) Errors {

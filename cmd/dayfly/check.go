@@ -92,13 +92,13 @@ func describe(out io.Writer, m *manifest.Manifest) {
 	}
 	for _, name := range keys(m.Queue) {
 		q := m.Queue[name]
-		row("queue", name, fmt.Sprintf("visibility %s, %d attempts, then %s", time.Duration(q.Visibility), q.Attempts, manifest.Dead(name)))
+		row("queue", name, fmt.Sprintf("visibility %s, %d attempts, then %s", q.Visibility, q.Attempts, manifest.Dead(name)))
 	}
 	for _, name := range keys(m.Schedule) {
 		s := m.Schedule[name]
 		when := s.Cron + " " + s.Timezone
 		if s.Cron == "" {
-			when = "every " + time.Duration(s.Every).String()
+			when = "every " + s.Every.String()
 		}
 		next := ""
 		if sched, err := m.Times(name); err == nil {

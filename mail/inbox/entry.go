@@ -49,13 +49,21 @@ func (b *Inbox) index(id string) Entry {
 	if err != nil {
 		e.Broken = err.Error()
 	}
-	e.From = decode(first(h["From"]))
+	e.From = bare(decode(first(h["From"])))
 	e.Subject = decode(first(h["Subject"]))
 	e.To = h["Delivered-To"]
 	if len(e.To) == 0 && len(h["To"]) > 0 {
-		e.To = []string{decode(h["To"][0])}
+		e.To = []string{bare(decode(h["To"][0]))}
 	}
 	return e
+}
+
+// bare takes the brackets from an address that has no name: <a@b> is a@b.
+func bare(address string) string {
+	if inner, ok := strings.CutPrefix(address, "<"); ok && strings.IndexByte(inner, '>') == len(inner)-1 {
+		return inner[:len(inner)-1]
+	}
+	return address
 }
 
 // errHeader says that a mail does not begin with header fields and an empty line.
