@@ -37,7 +37,7 @@ type Options struct {
 	// Log: nil discards.
 	Log *slog.Logger
 	// SegmentSize of the log in bytes: 4 MiB to 1 GiB, a multiple of 4096;
-	// default 8 MiB. About five segments are on the disk even when no message is.
+	// default 8 MiB. Four segments are on the disk even when no message is.
 	SegmentSize int
 
 	// Tests lower these.
