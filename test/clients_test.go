@@ -63,7 +63,7 @@ public = true
 		})
 	}
 	inbox := get(t, h.env["DAYFLY_URL"]+"/inbox?format=json")
-	for _, subject := range []string{"from swaks", "SES"} {
+	for _, subject := range []string{"from swaks", "Grüße von smtplib", "v1 Grüße", "v2 raw"} {
 		if !strings.Contains(inbox, subject) {
 			t.Errorf("no mail with %q in the inbox:\n%.2000s", subject, inbox)
 		}

@@ -32,8 +32,10 @@ type child struct {
 	cause   string // set before exited is closed
 
 	mu   sync.Mutex
-	tail []string
+	tail []outputLine // the last of each stream, in the order they came
 }
+
+type outputLine struct{ stream, text string }
 
 // startChild starts the command. Its group dies with this process.
 func startChild(spec *Spec, o *Options, name string) (*child, error) {
@@ -97,18 +99,41 @@ func exitCause(s *os.ProcessState, err error) string {
 
 func (c *child) output(o *Options, stream, line string) {
 	c.mu.Lock()
-	c.tail = append(c.tail, line)
+	c.tail = append(c.tail, outputLine{stream, line})
 	if len(c.tail) > tailLines {
-		c.tail = c.tail[1:]
+		i := c.leastTelling()
+		c.tail = append(c.tail[:i], c.tail[i+1:]...)
 	}
 	c.mu.Unlock()
 	o.Output(c.name, stream, line)
 }
 
+// leastTelling is the index of the line to forget: the oldest, but not one of
+// the last few of standard error. The two streams come by two pipes, so what a
+// process says last may arrive before a long output it wrote earlier.
+func (c *child) leastTelling() int {
+	spare := -tailLines / 2
+	for _, l := range c.tail {
+		if l.stream == "err" {
+			spare++
+		}
+	}
+	for i, l := range c.tail {
+		if l.stream != "err" || spare > 0 {
+			return i
+		}
+	}
+	return 0
+}
+
 func (c *child) lastLines() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]string(nil), c.tail...)
+	lines := make([]string, len(c.tail))
+	for i, l := range c.tail {
+		lines[i] = l.text
+	}
+	return lines
 }
 
 // stop asks the process to end, waits, and then ends it.

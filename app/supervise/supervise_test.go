@@ -350,6 +350,21 @@ func TestMeter(t *testing.T) {
 	}
 }
 
+func TestTheTailKeepsWhatStandardErrorSaid(t *testing.T) {
+	c := &child{}
+	o := &Options{Output: func(string, string, string) {}}
+	for i := range 30 {
+		c.output(o, "err", fmt.Sprint("e", i))
+	}
+	for i := range 30 {
+		c.output(o, "out", fmt.Sprint("o", i))
+	}
+	got := strings.Join(c.lastLines(), " ")
+	if want := "e20 e21 e22 e23 e24 e25 e26 e27 e28 e29 o20 o21 o22 o23 o24 o25 o26 o27 o28 o29"; got != want {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestIsSimple(t *testing.T) {
 	for command, want := range map[string]bool{
 		".dayfly/bin/releases web": true, "gunicorn -b 127.0.0.1:$PORT app:app": true, `node "my server.js"`: true,
