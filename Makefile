@@ -30,7 +30,7 @@ bench: tools ## the figures of doc/bench.md
 	bash test/bench.sh
 
 live: ## the release watcher against the real registries (needs a network)
-	$(GO) test -count=1 -tags live -run Live ./examples/releases/...
+	$(GO) test -count=1 -tags live -v ./examples/releases/internal/live
 
 fuzz: ## each fuzz test for 20 s
 	bash test/fuzz.sh
