@@ -5,7 +5,7 @@ VENV    := .tools/venv
 PACKAGES = ./...
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build check test unit e2e lint bench live tools fuzz soak clean
+.PHONY: help build check test race lint bench live tools fuzz soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +18,8 @@ check: lint test ## what CI runs
 test: tools ## every test, with the tools they need installed first
 	CI=true $(GO) test -timeout 12m $(PACKAGES)
 
-race: tools ## the tests of all packages under the race detector
-	CI=true $(GO) test -race -timeout 30m $(PACKAGES)
+race: tools ## every test under the race detector, the binaries of the end-to-end tests too
+	CI=true DAYFLY_TEST_RACE=1 $(GO) test -race -timeout 30m $(PACKAGES)
 
 lint: ## formatting, vet, linters and the arrows between rooms
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }

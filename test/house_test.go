@@ -40,7 +40,11 @@ func build(t *testing.T, pkg string) string {
 		return path
 	}
 	path := filepath.Join(builds.dir, filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-o", path, pkg)
+	args := []string{"build", "-o", path}
+	if os.Getenv("DAYFLY_TEST_RACE") != "" { // `make race`
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, pkg)...)
 	cmd.Dir = need.Root(t)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
