@@ -81,10 +81,13 @@ type Service interface {
 	Send(ctx context.Context, name string, m []Outgoing) ([]Sent, error)
 	// Receive hands out visible messages, oldest first as far as it can, and
 	// hides them for the visibility timeout. With Wait it blocks until one is
-	// there, the wait is over (nil, nil) or ctx ends.
+	// there, the wait is over (nil, nil) or ctx ends. With as many in flight as
+	// allowed it fails with ErrOverLimit, or waits if it may wait.
 	Receive(ctx context.Context, name string, o ReceiveOptions) ([]Message, error)
 	// Delete removes messages by receipt; errs[i] is nil or why receipts[i]
-	// was not. Deleting a message that is gone already succeeds, as SQS does.
+	// was not. Deleting a message that is gone already succeeds, as SQS does. So
+	// does, and deletes nothing, a receipt older than the last one issued for its
+	// message; one whose visibility is over but that is the last still deletes.
 	Delete(ctx context.Context, name string, receipts []string) (errs []error, err error)
 	// ChangeVisibility sets the time left, from now, until messages are visible
 	// again; 0 makes them visible at once and wakes a waiting receiver.
