@@ -151,7 +151,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 			if saysItself(err) {
 				return err
 			}
-			return fmt.Errorf("%s: %w", step.name, err)
+			return fmt.Errorf("%s: %w%s", step.name, err, remedy(dir, err))
 		}
 	}
 	return nil

@@ -70,6 +70,9 @@ func (a *App) build(ctx context.Context) error {
 	err := cmd.Run()
 	out.Flush()
 	errOut.Flush()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, and left a daemon that holds its output; that one ends with dayfly
+	}
 	if err == nil {
 		a.logs.Add("build", "dayfly", "built in "+time.Since(start).Round(10*time.Millisecond).String())
 		return nil

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // DataFolder is the data folder's name beside the manifest.
@@ -30,21 +31,19 @@ type data struct {
 // long as the process, whatever way it ends.
 func openData(dir string) (*data, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, err
 	}
 	d := &data{dir: dir, lock: f}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		pid := make([]byte, 20)
-		n, _ := f.ReadAt(pid, 0)
-		f.Close()
+		defer f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		return nil, &InUseError{Dir: dir, PID: strings.TrimSpace(string(pid[:n]))}
+		return nil, &InUseError{Dir: dir, PID: holder(f)}
 	}
 	if err := d.checkVersion(); err != nil {
 		f.Close()
@@ -56,9 +55,25 @@ func openData(dir string) (*data, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
+		return nil, fmt.Errorf("%s cannot be written: %w", dir, err)
 	}
 	return d, nil
+}
+
+// holder reads who has the lock. One that has just taken it has not written its
+// number yet, or not over that of the holder before it: so a number counts when
+// it is that of a process that lives.
+func holder(f *os.File) string {
+	text := make([]byte, 20)
+	for range 20 {
+		n, _ := f.ReadAt(text, 0) // a short file ends with io.EOF
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+		if err == nil && pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return strconv.Itoa(pid)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ""
 }
 
 // InUseError: another dayfly holds the data folder.
@@ -69,7 +84,11 @@ type InUseError struct {
 
 // Error names the holder and the next step.
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("%s is in use by another dayfly (process %s): end that one with `dayfly down`, or look at it with `dayfly ps`", e.Dir, e.PID)
+	who := ""
+	if e.PID != "" {
+		who = " (process " + e.PID + ")"
+	}
+	return fmt.Sprintf("%s is in use by another dayfly%s: end that one with `dayfly down`, or look at it with `dayfly ps`", e.Dir, who)
 }
 
 // VersionError: the data folder was written by a newer dayfly.
@@ -90,7 +109,7 @@ func (d *data) checkVersion() error {
 		return writeFile(path, []byte(strconv.Itoa(dataVersion)+"\n"), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return err
 	}
 	v, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
@@ -167,4 +186,20 @@ func writeFile(path string, text []byte, mode os.FileMode) error {
 	}
 	defer dir.Close()
 	return dir.Sync()
+}
+
+// emptyData is about what the stores take before anything is in them, in MB.
+const emptyData = 50
+
+// remedy is what to do about a data folder that cannot be written, to follow
+// the error; "" for errors of another kind.
+func remedy(dir string, err error) string {
+	var at *os.PathError
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Sprintf("\nthe disk of %s is full: an application without data takes %d MB there; make room and start again, nothing was lost", dir, emptyData)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission) && errors.As(err, &at) && strings.HasPrefix(at.Path, dir):
+		return "\nget the right to write there, or give another data folder with --data"
+	}
+	return ""
 }

@@ -43,7 +43,11 @@ func printStatus(out io.Writer, s control.Status) error {
 	fmt.Fprintln(w, "PROCESS\tSTATE\tPID\tPORT\tSINCE\tRESTARTS\tCPU\tMEMORY\tLAST EXIT")
 	for _, g := range s.Groups {
 		for _, x := range g.Processes {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", x.Name, x.State, number0(x.PID), number0(x.Port), since(x.Started),
+			state := string(x.State)
+			if x.State == dash.Running && !x.Healthy {
+				state = "not answering"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", x.Name, state, number0(x.PID), number0(x.Port), since(x.Started),
 				x.Restarts, percent(x.CPU), memory(x.Memory), x.LastExit)
 		}
 	}

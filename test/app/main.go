@@ -37,18 +37,27 @@ func main() {
 }
 
 // web answers slowly enough that requests are under way at every moment of a
-// restart, and ends as a good application does.
+// restart, and ends as a good application does. What is posted it appends to
+// RECORD_FILE, if that is set, before it answers.
 func web(ctx context.Context) error {
+	record, err := openRecord(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer record.Close()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		n, err := io.Copy(io.Discard, r.Body)
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err == nil && r.Method == http.MethodPost {
+			_, err = record.Write(append(body, '\n'))
+		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
-		fmt.Fprintf(w, "%s %d %d\n", r.Method, n, os.Getpid())
+		fmt.Fprintf(w, "%s %d %d\n", r.Method, len(body), os.Getpid())
 	})
 	s := &http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux}
 	ended := make(chan error, 1)
@@ -72,7 +81,7 @@ type Record struct {
 // worker appends the key of each task to RECORD_FILE in one write, so that a
 // line is there or not, whenever the process is killed.
 func worker(ctx context.Context) error {
-	file, err := os.OpenFile(os.Getenv("RECORD_FILE"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := openRecord("")
 	if err != nil {
 		return err
 	}
@@ -93,4 +102,12 @@ func worker(ctx context.Context) error {
 		return err
 	}
 	return w.Run(ctx)
+}
+
+func openRecord(otherwise string) (*os.File, error) {
+	path := os.Getenv("RECORD_FILE")
+	if path == "" {
+		path = otherwise
+	}
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 }
