@@ -33,6 +33,8 @@ type Op struct {
 // ErrInjected is the error tests give to operations.
 var ErrInjected = errors.New("injected fault")
 
+var errNoSpace = error(syscall.ENOSPC)
+
 // ErrShort makes a write store its first half and then fail with ErrInjected.
 var ErrShort = errors.New("injected short write")
 
@@ -367,7 +369,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	}
 	if grow := off + int64(len(p)) - int64(len(f.cache)); grow > 0 {
 		if f.s.capacity > 0 && f.s.used()+grow > f.s.capacity {
-			return 0, &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+			return 0, &fs.PathError{Op: "write", Path: f.name, Err: errNoSpace}
 		}
 		f.cache = append(f.cache, make([]byte, grow)...)
 	}

@@ -103,7 +103,10 @@ func TestExpiredSegmentsAreSafeToRecycle(t *testing.T) {
 			t.Fatal(err)
 		}
 		fillAndThin(t, e, newLedger(), 600, 1) // more segments than are kept as spares
-		if err := e.checkpoint(); err != nil {
+		e.upkeep.Lock()
+		err = e.checkpoint()
+		e.upkeep.Unlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute) // upkeep removes the messages and recycles
