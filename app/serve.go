@@ -74,7 +74,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /scale", c.scale)
 	mux.HandleFunc("POST /run", c.run)
 	mux.HandleFunc("POST /down", c.down)
-	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second})
+	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })
 	return nil
 }
@@ -93,14 +93,14 @@ func (c *controller) status(w http.ResponseWriter, _ *http.Request) {
 func (c *controller) env(w http.ResponseWriter, _ *http.Request) { reply(w, c.app.variables) }
 
 func (c *controller) logs(w http.ResponseWriter, r *http.Request) {
-	process := r.FormValue("process")
-	n, err := strconv.Atoi(r.FormValue("n"))
+	process := r.URL.Query().Get("process")
+	n, err := strconv.Atoi(r.URL.Query().Get("n"))
 	if err != nil || n < 0 || n > 100_000 {
 		refuse(w, http.StatusBadRequest, errors.New("n must be 0 to 100000"))
 		return
 	}
 	out := json.NewEncoder(w)
-	if r.FormValue("follow") != "true" {
+	if r.URL.Query().Get("follow") != "true" {
 		for _, l := range c.app.logs.Last(process, n) {
 			if out.Encode(l) != nil {
 				return
@@ -128,17 +128,19 @@ func (c *controller) logs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *controller) restart(w http.ResponseWriter, r *http.Request) {
-	process := r.FormValue("process")
+	process := r.URL.Query().Get("process")
 	c.steps(w, r, func(ctx context.Context, step func(string)) error { return c.app.Restart(ctx, process, step) })
 }
 
 func (c *controller) scale(w http.ResponseWriter, r *http.Request) {
-	n, err := strconv.Atoi(r.FormValue("n"))
+	n, err := strconv.Atoi(r.URL.Query().Get("n"))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, errors.New("n must be a whole number"))
 		return
 	}
-	c.steps(w, r, func(ctx context.Context, _ func(string)) error { return c.app.Scale(ctx, r.FormValue("process"), n) })
+	c.steps(w, r, func(ctx context.Context, _ func(string)) error {
+		return c.app.Scale(ctx, r.URL.Query().Get("process"), n)
+	})
 }
 
 // steps streams what a long command says on its way.

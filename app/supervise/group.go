@@ -56,6 +56,8 @@ func (g *Group) Ready(ctx context.Context) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return s.failure
+		case <-s.done:
+			return ErrStopped
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -2,11 +2,59 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
+
+var errUnhealthy = errors.New("did not become healthy in time")
+
+// gate waits until the child answers its health check, or, without HTTP, has
+// run for a moment.
+func (s *slot) gate(ctx context.Context, c *child) error {
+	if !s.spec.HTTP {
+		select {
+		case <-c.exited:
+			return s.startError(c, c.cause)
+		case <-time.After(min(500*time.Millisecond, s.spec.StartTimeout)):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	deadline := time.NewTimer(s.spec.StartTimeout)
+	defer deadline.Stop()
+	check := newHealthCheck(s.spec, c.port)
+	defer check.close()
+	var last error
+	for {
+		wait := time.After(50 * time.Millisecond)
+		answered := make(chan error, 1)
+		go func() { answered <- check.ask(ctx) }()
+		select {
+		case last = <-answered:
+			if last == nil {
+				return nil
+			}
+		case <-c.exited:
+			return s.startError(c, c.cause)
+		}
+		select {
+		case <-c.exited:
+			return s.startError(c, c.cause)
+		case <-deadline.C:
+			e := s.startError(c, fmt.Sprintf("did not answer its health check within %s", s.spec.StartTimeout))
+			e.Tried += fmt.Sprintf("; GET %s, at last: %v", check.url, last)
+			return errors.Join(e, errUnhealthy)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait:
+		}
+	}
+}
 
 // healthCheck asks one instance whether it is ready to serve.
 type healthCheck struct {

@@ -45,21 +45,30 @@ func newSlot(spec *Spec, o *Options, number int) *slot {
 func (s *slot) run(ctx context.Context) {
 	defer close(s.done)
 	defer s.set(func(st *Status) { st.State, st.PID, st.Port, st.Target = Stopped, 0, 0, "" })
+	asked := make(chan error, 1) // by whom the start was asked for; at first nobody reads it
+	defer func() { asked <- ErrStopped }()
 	for ctx.Err() == nil {
 		c, err := s.launch(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
+		if err == nil {
+			s.enter(c)
+		}
+		if ctx.Err() == nil || err == nil {
+			asked <- err
+			asked = make(chan error, 1)
+		}
+		switch {
+		case err == nil:
+			if s.watch(ctx, c) {
 				return
 			}
-			s.explain(err)
-			s.backOff(ctx)
-			continue
-		}
-		s.enter(c)
-		if s.watch(ctx, c) {
+		case ctx.Err() != nil:
 			return
+		default:
+			s.explain(err)
 		}
-		s.backOff(ctx)
+		if answer := s.backOff(ctx); answer != nil {
+			asked = answer
+		}
 	}
 }
 
@@ -81,6 +90,9 @@ func (s *slot) watch(ctx context.Context, c *child) bool {
 			return false
 		case answer := <-s.replace:
 			next, err := s.succeed(ctx, c)
+			if err != nil && ctx.Err() != nil {
+				err = ErrStopped
+			}
 			answer <- err
 			if next != nil {
 				c = next
@@ -136,52 +148,6 @@ func (s *slot) launch(ctx context.Context) (*child, error) {
 	return c, nil
 }
 
-var errUnhealthy = errors.New("did not become healthy in time")
-
-// gate waits until the child answers its health check, or, without HTTP, has
-// run for a moment.
-func (s *slot) gate(ctx context.Context, c *child) error {
-	if !s.spec.HTTP {
-		select {
-		case <-c.exited:
-			return s.startError(c, c.cause)
-		case <-time.After(min(500*time.Millisecond, s.spec.StartTimeout)):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	deadline := time.NewTimer(s.spec.StartTimeout)
-	defer deadline.Stop()
-	check := newHealthCheck(s.spec, c.port)
-	defer check.close()
-	var last error
-	for {
-		wait := time.After(50 * time.Millisecond)
-		answered := make(chan error, 1)
-		go func() { answered <- check.ask(ctx) }()
-		select {
-		case last = <-answered:
-			if last == nil {
-				return nil
-			}
-		case <-c.exited:
-			return s.startError(c, c.cause)
-		}
-		select {
-		case <-c.exited:
-			return s.startError(c, c.cause)
-		case <-deadline.C:
-			e := s.startError(c, fmt.Sprintf("did not answer its health check within %s", s.spec.StartTimeout))
-			e.Tried += fmt.Sprintf("; GET %s, at last: %v", check.url, last)
-			return errors.Join(e, errUnhealthy)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-wait:
-		}
-	}
-}
-
 func (s *slot) startError(c *child, cause string) *StartError {
 	s.mu.Lock()
 	tries, since := s.failures+1, s.tries
@@ -218,8 +184,9 @@ func (s *slot) explain(err error) {
 	}
 }
 
-// backOff waits before the next start: doubling, capped, with jitter.
-func (s *slot) backOff(ctx context.Context) {
+// backOff waits before the next start: doubling, capped, with jitter. A restart
+// asked for does not wait: its answer is returned.
+func (s *slot) backOff(ctx context.Context) chan error {
 	s.mu.Lock()
 	wait := s.o.BackoffMax
 	if n := s.failures - 1; n < 20 {
@@ -234,9 +201,10 @@ func (s *slot) backOff(ctx context.Context) {
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-	case answer := <-s.replace: // a restart asked for does not wait
-		answer <- nil
+	case answer := <-s.replace:
+		return answer
 	}
+	return nil
 }
 
 // enter makes a healthy child the instance.

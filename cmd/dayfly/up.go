@@ -68,6 +68,11 @@ func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o
 	if o.verbose {
 		level = slog.LevelInfo
 	}
+	// Who reads the output may end first (a pipe, on the same Ctrl-C): the write
+	// then fails, and dayfly goes on. Not ignored: processes would inherit that.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
 	console := newConsole(out)
 	defer console.close()
 	log := slog.New(slog.NewTextHandler(console.writer("dayfly"), &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
