@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,16 +61,18 @@ type App struct {
 	variables Variables
 	addresses []Address
 
-	queues   *queue.Service
-	sqs      *sqs.Client    // nil when the queues are embedded
-	browser  driver.Browser // nil when the queues are not embedded
-	names    names
-	buckets  *buckets
-	inbox    *inboxView // nil when mail is not captured here
-	edge     *edge.Edge
-	history  *history
-	schedule *schedule.Scheduler
-	meter    supervise.Meter
+	queues  *queue.Service
+	sqs     *sqs.Client    // nil when the queues are embedded
+	browser driver.Browser // nil when the queues are not embedded
+	names   names
+	buckets *buckets
+	inbox   *inboxView // nil when mail is not captured here
+	edge    *edge.Edge
+	// drainSite takes no more requests and answers what was begun; nil without a site.
+	drainSite func(context.Context) error
+	history   *history
+	schedule  *schedule.Scheduler
+	meter     supervise.Meter
 
 	mu     sync.Mutex
 	groups map[string]*supervise.Group
@@ -210,7 +213,7 @@ func (a *App) onStop(name string, end func(context.Context) error) {
 }
 
 // Stop ends everything: the schedule first, then the site (answering what was
-// begun), the processes, the services, the stores. When ctx ends, what still
+// begun) and the processes, the services, the stores. When ctx ends, what still
 // runs is killed; the stores are closed in any case.
 func (a *App) Stop(ctx context.Context) error {
 	a.mu.Lock()
@@ -269,7 +272,7 @@ func (e *UnknownError) Error() string {
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("there is no %s %q: the manifest has none", e.Kind, e.Name)
 	}
-	return fmt.Sprintf("there is no %s %q; there are %v", e.Kind, e.Name, e.Known)
+	return fmt.Sprintf("there is no %s %q; known are %s", e.Kind, e.Name, strings.Join(e.Known, ", "))
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

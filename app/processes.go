@@ -64,12 +64,35 @@ func (a *App) startGroup(name string, p *manifest.Process) error {
 	return nil
 }
 
+// drainTime bounds the wait for the requests that were begun before a stop.
+const drainTime = 30 * time.Second
+
+// stopProcesses ends all. The site takes no new requests first and has its
+// answers until its processes end: a request that came meanwhile would only
+// wait for an instance that does not come.
 func (a *App) stopProcesses(ctx context.Context) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		ctx, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		if a.drainSite != nil {
+			if err := a.drainSite(ctx); err != nil {
+				a.log.Warn("requests were cut off", "after", drainTime, "error", err)
+			}
+		}
+	}()
 	var wg sync.WaitGroup
 	for _, g := range a.allGroups() {
-		wg.Go(func() { g.Stop(ctx) })
+		wg.Go(func() {
+			if a.manifest.Process[g.Name()].HTTP {
+				<-drained
+			}
+			g.Stop(ctx)
+		})
 	}
 	wg.Wait()
+	<-drained
 }
 
 func (a *App) allGroups() []*supervise.Group {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"time"
 )
 
 // server is what listens: ours, and net/http's as closing.
@@ -13,7 +14,11 @@ type server interface {
 	Shutdown(context.Context) error
 }
 
-// serve serves until Stop; what was begun is answered while Stop has time.
+// lastAnswers is how long a listener may answer what was begun when it is its
+// turn to stop. The processes have ended by then, and the site has been drained.
+const lastAnswers = 2 * time.Second
+
+// serve serves until Stop; what was begun is answered, within lastAnswers.
 func (a *App) serve(name string, l net.Listener, s server) {
 	ended := make(chan struct{})
 	go func() {
@@ -23,6 +28,8 @@ func (a *App) serve(name string, l net.Listener, s server) {
 		}
 	}()
 	a.onStop(name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, lastAnswers)
+		defer cancel()
 		err := s.Shutdown(ctx)
 		<-ended
 		return err

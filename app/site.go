@@ -63,7 +63,9 @@ func (a *App) startSite(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.serveHTTP("site", l, edge.Server(e))
+	server := edge.Server(e)
+	a.serveHTTP("site", l, server)
+	a.drainSite = closing{server}.Shutdown
 	url := "http://" + visitable(l.Addr())
 	a.addresses = slices.Insert(a.addresses, 0, Address{"Site", url, note})
 	if m.Edge.Host != "" && !isLoopback(l.Addr()) {
