@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/app/control"
@@ -99,6 +100,10 @@ func (c *controller) logs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, errors.New("n must be 0 to 100000"))
 		return
 	}
+	if err := c.app.writes(process); err != nil {
+		refuse(w, http.StatusNotFound, err)
+		return
+	}
 	out := json.NewEncoder(w)
 	if r.URL.Query().Get("follow") != "true" {
 		for _, l := range c.app.logs.Last(process, n) {
@@ -125,6 +130,17 @@ func (c *controller) logs(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// writes says whether lines of that process can come: of all (""), of a group
+// or an instance of it, of the build, or of dayfly itself.
+func (a *App) writes(process string) error {
+	known := append(sortedKeys(a.manifest.Process), "build", "dayfly")
+	group, _, _ := strings.Cut(process, ".")
+	if process == "" || slices.Contains(known, group) {
+		return nil
+	}
+	return &UnknownError{Kind: "process", Name: process, Known: known}
 }
 
 func (c *controller) restart(w http.ResponseWriter, r *http.Request) {

@@ -90,6 +90,8 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"out of range", "name = \"a\"\n[queue.q]\nvisibility = \"13h\"\n", "m.toml:3:1: queue.q.visibility is 13h; it must be between 0s and 12h"},
 		{"inline table value", "name = \"a\"\n[process.web]\ncommand = \"x\"\ninstances = { min = 5, max = 2 }\n", "m.toml:4:24: process.web.instances.max is 2; it must be between 5 and 64"},
 		{"integer for instances", "name = \"a\"\n[process.web]\ncommand = \"x\"\ninstances = 3\n", "process.web.instances must be a table"},
+		{"key in place of a named table", "name = \"a\"\n[cache]\nsize = \"64MiB\"\n", "cache.size must be a table; to set a key, name the table, as in [cache.default]"},
+		{"schedule without a queue", "name = \"a\"\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\n", "there is no [queue.default] for the tasks of schedule \"s\": add it"},
 		{"no name", "[process.web]\ncommand = \"x\"\n", "name is missing"},
 		{"no command", "name = \"a\"\n\n[process.web]\nhttp = true\n", "m.toml:3:10: process \"web\" has no command"},
 		{"schedule's queue", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\nqueue = \"defualt\"\n", "m.toml:6:1: there is no [queue.defualt]; did you mean \"default\"?"},
@@ -185,4 +187,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("neither a manifest nor an error")
 		}
 	})
+}
+
+func TestSizesReadAsWritten(t *testing.T) {
+	for _, text := range []string{"64MiB", "1GiB", "1TiB", "1536KiB", "1000B", "0B"} {
+		var z Size
+		if err := z.UnmarshalText([]byte(text)); err != nil || z.String() != text {
+			t.Errorf("%s is shown as %s (%v)", text, z, err)
+		}
+	}
 }

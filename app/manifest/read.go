@@ -104,10 +104,21 @@ func plainTOMLError(e *toml.DecodeError) string {
 	text := strings.TrimPrefix(e.Error(), "toml: ")
 	if len(e.Key()) > 0 && strings.Contains(text, "cannot decode") {
 		if want := fieldType(reflect.TypeFor[Manifest](), e.Key()); want != "" {
-			return fmt.Sprintf("%s must be %s", strings.Join(e.Key(), "."), want)
+			return fmt.Sprintf("%s must be %s%s", strings.Join(e.Key(), "."), want, nameless(e.Key()))
 		}
 	}
 	return text
+}
+
+// nameless tells who wrote [cache] and means [cache.default].
+func nameless(key []string) string {
+	if len(key) != 2 {
+		return ""
+	}
+	if t := typeAt(reflect.TypeFor[Manifest](), key[:1]); t == nil || t.Kind() != reflect.Map {
+		return ""
+	}
+	return fmt.Sprintf("; to set a key, name the table, as in [%s.default]", key[0])
 }
 
 func unknownKey(key []string) string {

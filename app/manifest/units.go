@@ -79,8 +79,18 @@ func (z *Size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a size; write a number with a unit, such as \"64MiB\" or \"500kB\"", s)
 }
 
-// String is the size in bytes with its unit.
-func (z Size) String() string { return strconv.FormatInt(int64(z), 10) + "B" }
+// String is the size with the largest binary unit it is a whole number of:
+// 64MiB, not 67108864B.
+func (z Size) String() string {
+	n, unit := int64(z), "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if n == 0 || n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, larger
+	}
+	return strconv.FormatInt(n, 10) + unit
+}
 
 // plain drops zero minutes and seconds, and writes whole days as such.
 func plain(d time.Duration) string {

@@ -149,6 +149,8 @@ func (c *checker) schedules() {
 			text := fmt.Sprintf("there is no [queue.%s]", s.Queue)
 			if n := nearest(s.Queue, sorted(c.m.Queue)); n != "" {
 				text += fmt.Sprintf("; did you mean %q?", n)
+			} else {
+				text += fmt.Sprintf(" for the tasks of schedule %q: add it, or name another with queue = \"…\"", name)
 			}
 			c.fail(key+".queue", "%s", text)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -48,6 +49,9 @@ func (s *slot) gate(ctx context.Context, c *child) error {
 		case <-deadline.C:
 			e := s.startError(c, fmt.Sprintf("did not answer its health check within %s", s.spec.StartTimeout))
 			e.Tried += fmt.Sprintf("; GET %s, at last: %v", check.url, last)
+			if errors.Is(last, syscall.ECONNREFUSED) {
+				e.Remedy = "nothing listens there; the command must listen on 127.0.0.1:$PORT, or needs a longer start_timeout"
+			}
 			return errors.Join(e, errUnhealthy)
 		case <-ctx.Done():
 			return ctx.Err()

@@ -113,6 +113,7 @@ type StartError struct {
 	Command string   // as in the manifest
 	Cause   string   // "exited with status 1 after 0.1s"
 	Tried   string   // what was tried
+	Remedy  string   // what to do, where it is known
 	Output  []string // its last lines, at most 20
 }
 
@@ -120,10 +121,13 @@ type StartError struct {
 func (e *StartError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "process %s does not start: it %s\n  command: %s\n  tried:   %s\n", e.Process, e.Cause, e.Command, e.Tried)
+	if e.Remedy != "" {
+		fmt.Fprintf(&b, "  remedy:  %s\n", e.Remedy)
+	}
 	if len(e.Output) == 0 {
 		b.WriteString("  it wrote nothing")
 	} else {
-		fmt.Fprintf(&b, "  its last %d lines:", len(e.Output))
+		b.WriteString("  the last it wrote:")
 		for _, l := range e.Output {
 			b.WriteString("\n    | " + l)
 		}

@@ -113,7 +113,11 @@ func describe(out io.Writer, m *manifest.Manifest) {
 		row("database", name, scheme)
 	}
 	for _, name := range keys(m.Cache) {
-		row("cache", name, m.Cache[name].Size.String())
+		text := m.Cache[name].Size.String()
+		if ttl := m.Cache[name].TTL; ttl > 0 {
+			text += ", entries live " + ttl.String()
+		}
+		row("cache", name, text)
 	}
 	for _, name := range keys(m.Bucket) {
 		row("bucket", name, map[bool]string{true: "public", false: "private"}[m.Bucket[name].Public])
