@@ -18,7 +18,7 @@ a shell, the aws command, boto3 or a REPL work against the same ones. The
 output holds the keys of the embedded AWS endpoint.
 
 Version 1 of the aws command sends "aws sqs" to AWS whatever AWS_ENDPOINT_URL
-says: give it the endpoint, as below. Version 2 does not need it.`,
+says: give it the endpoint, as below.`,
 		Example: `  eval "$(dayfly env)"
   aws s3 ls
   aws --endpoint-url "$AWS_ENDPOINT_URL" sqs list-queues`,
