@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/aws/smithy-go"
 )
 
 // DataFolder is the data folder's name beside the manifest.
@@ -49,7 +51,10 @@ func openData(dir string) (*data, error) {
 		f.Close()
 		return nil, err
 	}
-	err = f.Truncate(0)
+	err = d.keepFromGit()
+	if err == nil {
+		err = f.Truncate(0)
+	}
 	if err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
@@ -119,6 +124,15 @@ func (d *data) checkVersion() error {
 		return &VersionError{Dir: d.dir, Version: v}
 	}
 	return nil
+}
+
+// keepFromGit has version control ignore the folder: it holds keys.
+func (d *data) keepFromGit() error {
+	path := filepath.Join(d.dir, ".gitignore")
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, []byte("*\n"), 0o600)
 }
 
 func (d *data) path(name ...string) string { return filepath.Join(append([]string{d.dir}, name...)...) }
@@ -195,8 +209,9 @@ const emptyData = 50
 // the error; "" for errors of another kind.
 func remedy(dir string, err error) string {
 	var at *os.PathError
+	var stored smithy.APIError // of the object store, which is asked by its protocol
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.As(err, &stored) && stored.ErrorCode() == "InsufficientStorage":
 		return fmt.Sprintf("\nthe disk of %s is full: an application without data takes %d MB there; make room and start again, nothing was lost", dir, emptyData)
 	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission) && errors.As(err, &at) && strings.HasPrefix(at.Path, dir):
 		return "\nget the right to write there, or give another data folder with --data"
