@@ -40,6 +40,9 @@ func TestOneHolderOfADataFolder(t *testing.T) {
 	if err != nil || first != second || len(first.AccessKey) != 20 || len(first.SecretKey) != 40 {
 		t.Errorf("keys %d and %d bytes, the same: %v, %v", len(first.AccessKey), len(first.SecretKey), first == second, err)
 	}
+	if text, err := os.ReadFile(filepath.Join(dir, ".gitignore")); err != nil || string(text) != "*\n" {
+		t.Errorf(".gitignore is %q, %v", text, err)
+	}
 	for name, mode := range map[string]os.FileMode{"": 0o700, "keys.json": 0o600, "lock": 0o600} {
 		if fi, err := os.Stat(filepath.Join(dir, name)); err != nil || fi.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", name, fi.Mode(), err)

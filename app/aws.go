@@ -13,8 +13,10 @@ import (
 	"github.com/dayfly-dev/dayfly/queue/sqsserver"
 )
 
-// region of the embedded services.
-const region = "us-east-1"
+// region of the embedded services: a real one, but not us-east-1, for which boto3
+// still signs addresses the old way (version 2) and version 1 of the aws command
+// goes to hosts of its own whatever AWS_ENDPOINT_URL says.
+const region = "eu-central-2"
 
 // account is the account number in the embedded services' names.
 const account = "000000000000"

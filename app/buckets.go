@@ -58,14 +58,13 @@ func (a *App) startBuckets(ctx context.Context) error {
 
 func (b *buckets) connect(ctx context.Context) error {
 	a := b.app
-	options := []func(*config.LoadOptions) error{}
-	if !a.external.AWS {
-		options = append(options, config.WithRegion(region),
-			config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(a.keys.AccessKey, a.keys.SecretKey, "")))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return fmt.Errorf("AWS configuration: %w", err)
+	// Nothing of the shell's AWS configuration is read for the embedded store.
+	cfg := aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider(a.keys.AccessKey, a.keys.SecretKey, "")}
+	if a.external.AWS {
+		var err error
+		if cfg, err = config.LoadDefaultConfig(ctx); err != nil {
+			return fmt.Errorf("AWS configuration: %w", err)
+		}
 	}
 	endpoint := a.variables.get("AWS_ENDPOINT_URL")
 	b.client = s3.NewFromConfig(cfg, func(o *s3.Options) {

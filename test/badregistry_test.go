@@ -163,7 +163,6 @@ func TestHostileRegistry(t *testing.T) {
 		"slip-one": tarred("package/../../../../../../../.."+outside, "escaped"),
 		"link-one": tarred("package/link", "->/etc", "package/link/passwd", "escaped"),
 	}}
-	zeros = ""
 	registry := httptest.NewServer(x)
 	defer registry.Close()
 	x.url = registry.URL

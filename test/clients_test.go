@@ -42,6 +42,8 @@ public = true
 	}{
 		{"boto3 on SQS", nil, []string{python, "clients/sqs_boto3.py", endpoint}},
 		{"aws CLI on SQS", nil, []string{"sh", "clients/sqs_awscli.sh", aws, endpoint}},
+		// As a shell after eval "$(dayfly env)": no flag names the endpoint.
+		{"aws CLI in a shell", nil, []string{aws, "sqs", "get-queue-url", "--queue-name", "default"}},
 		{"boto3 on S3", []string{"BUCKET=private", "PUBLIC_BUCKET=public"}, []string{python, "clients/s3_boto3.py"}},
 		{"aws CLI on S3", []string{"BUCKET=private"}, []string{python, "clients/s3_awscli.py"}},
 		{"boto3 on SES", nil, []string{python, "clients/mail_boto3.py"}},

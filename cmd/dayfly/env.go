@@ -15,13 +15,10 @@ func envCommand(p *place) *cobra.Command {
 		Short: "Print the running application's services as environment variables",
 		Long: `Print what the application's processes are told about their services, so that
 a shell, the aws command, boto3 or a REPL work against the same ones. The
-output holds the keys of the embedded AWS endpoint.
-
-Version 1 of the aws command sends "aws sqs" to AWS whatever AWS_ENDPOINT_URL
-says: give it the endpoint, as below.`,
+output holds the keys of the embedded AWS endpoint.`,
 		Example: `  eval "$(dayfly env)"
   aws s3 ls
-  aws --endpoint-url "$AWS_ENDPOINT_URL" sqs list-queues`,
+  aws sqs list-queues`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := p.running()

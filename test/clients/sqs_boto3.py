@@ -63,7 +63,7 @@ fails("AWS.SimpleQueueService.NonExistentQueue", sqs.purge_queue, QueueUrl=url +
 
 # Attributes.
 everything = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-assert everything["QueueArn"] == "arn:aws:sqs:us-east-1:000000000000:boto", everything
+assert everything["QueueArn"] == f"arn:aws:sqs:{boto3.session.Session().region_name}:000000000000:boto", everything
 assert everything["VisibilityTimeout"] == "20" and everything["MessageRetentionPeriod"] == "345600", everything
 assert abs(int(everything["CreatedTimestamp"]) - time.time()) < 60, everything
 assert set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds", "QueueArn"])["Attributes"]) == {"DelaySeconds", "QueueArn"}
