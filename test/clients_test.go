@@ -47,6 +47,8 @@ public = true
 		{"boto3 on S3", []string{"BUCKET=private", "PUBLIC_BUCKET=public"}, []string{python, "clients/s3_boto3.py"}},
 		{"aws CLI on S3", []string{"BUCKET=private"}, []string{python, "clients/s3_awscli.py"}},
 		{"boto3 on SES", nil, []string{python, "clients/mail_boto3.py"}},
+		{"aws CLI on SES", nil, []string{aws, "sesv2", "send-email", "--from-email-address", "a@example.com", "--destination", "ToAddresses=b@example.com",
+			"--content", `{"Simple":{"Subject":{"Data":"from the aws command"},"Body":{"Text":{"Data":"text"}}}}`}},
 		{"smtplib", nil, []string{python, "clients/mail_smtplib.py"}},
 		{"swaks", nil, []string{swaks, "--server", host, "--port", port, "--from", "a@example.com", "--to", "b@example.com", "--h-Subject", "from swaks"}},
 		{"pymemcache", nil, []string{python, "clients/cache_pymemcache.py", cache("CACHE_DEFAULT_URL"), cache("CACHE_OTHER_URL")}},
@@ -65,7 +67,7 @@ public = true
 		})
 	}
 	inbox := get(t, h.env["DAYFLY_URL"]+"/inbox?format=json")
-	for _, subject := range []string{"from swaks", "Grüße von smtplib", "v1 Grüße", "v2 raw"} {
+	for _, subject := range []string{"from swaks", "Grüße von smtplib", "v1 Grüße", "v2 raw", "from the aws command"} {
 		if !strings.Contains(inbox, subject) {
 			t.Errorf("no mail with %q in the inbox:\n%.2000s", subject, inbox)
 		}
