@@ -11,14 +11,16 @@ import (
 	"testing"
 )
 
-// Tool returns the path of an executable on PATH (or in a system folder that
-// PATH of an ordinary user leaves out), else skips or fails.
+// Tool returns the path of an executable on PATH, in .tools/venv, or in a system
+// folder that PATH of an ordinary user leaves out, else skips or fails.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	if p, err := exec.LookPath(name); err == nil {
 		return p
 	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/usr/lib/postgresql/15/bin"} {
+	elsewhere := []string{filepath.Join(Root(t), ".tools", "venv", "bin"), "/usr/sbin", "/usr/local/sbin"}
+	servers, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well-formed
+	for _, dir := range append(elsewhere, servers...) {
 		if p := filepath.Join(dir, name); isExecutable(p) {
 			return p
 		}
