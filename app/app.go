@@ -28,7 +28,6 @@ import (
 	"github.com/dayfly-dev/dayfly/app/supervise"
 	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/queue"
-	"github.com/dayfly-dev/dayfly/queue/driver"
 	"github.com/dayfly-dev/dayfly/task/schedule"
 )
 
@@ -62,8 +61,7 @@ type App struct {
 	addresses []Address
 
 	queues  *queue.Service
-	sqs     *sqs.Client    // nil when the queues are embedded
-	browser driver.Browser // nil when the queues are not embedded
+	sqs     *sqs.Client // nil when the queues are embedded
 	names   names
 	buckets *buckets
 	inbox   *inboxView // nil when mail is not captured here

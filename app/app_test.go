@@ -161,6 +161,38 @@ func TestRotatedFile(t *testing.T) {
 	}
 }
 
+// TestRotationThatFailsKeepsTheOldFiles has the folder vanish at a rotation.
+func TestRotationThatFailsKeepsTheOldFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	path := filepath.Join(dir, "access.jsonl")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, err := openRotated(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	r.size = rotatedSize + 1
+	for range 3 {
+		if _, err := r.Write([]byte("lost\n")); err == nil {
+			t.Fatal("written into a folder that is away")
+		}
+	}
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Write([]byte("again\n")); err != nil {
+		t.Fatal(err)
+	}
+	if old, _ := filepath.Glob(path + ".*"); len(old) != 0 {
+		t.Errorf("shifted without need: %v", old)
+	}
+}
+
 // TestStartEndsWhatItBegan fails a start late and expects nothing of it left.
 func TestStartEndsWhatItBegan(t *testing.T) {
 	dir := t.TempDir()

@@ -38,7 +38,7 @@ func (a *App) startQueues(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.queues, a.browser = queue.New(engine), engine
+		a.queues = queue.New(engine)
 		for name := range a.manifest.Queue {
 			a.names[name] = name
 		}

@@ -1,22 +1,21 @@
 package app
 
 import (
-	"fmt"
 	"os"
 	"sync"
+
+	"github.com/dayfly-dev/dayfly/app/logs"
 )
 
-const (
-	rotatedSize = 50 << 20 // bytes of a file before it is rotated
-	rotatedKeep = 5        // old files: NAME.1 … NAME.5
-)
+// rotatedSize is how many bytes a file has before it is rotated.
+const rotatedSize = 50 << 20
 
-// rotated is a file that is renamed aside when it is large. It is an io.Writer
-// for whole lines.
+// rotated is a file that is renamed aside when it is large (logs.Rotate). It is
+// an io.Writer for whole lines; one that fails is opened again at the next.
 type rotated struct {
 	mu   sync.Mutex
 	path string
-	f    *os.File
+	f    *os.File // nil: to be opened
 	size int64
 }
 
@@ -43,12 +42,12 @@ func (r *rotated) open() error {
 func (r *rotated) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size > rotatedSize {
+	if r.f != nil && r.size > rotatedSize {
 		r.f.Close()
-		for i := rotatedKeep - 1; i >= 1; i-- {
-			os.Rename(fmt.Sprintf("%s.%d", r.path, i), fmt.Sprintf("%s.%d", r.path, i+1)) //nolint:errcheck // there may be none yet
-		}
-		os.Rename(r.path, r.path+".1") //nolint:errcheck // the lines then follow in the old file
+		r.f = nil
+		logs.Rotate(r.path)
+	}
+	if r.f == nil {
 		if err := r.open(); err != nil {
 			return 0, err
 		}
@@ -62,5 +61,8 @@ func (r *rotated) Write(p []byte) (int, error) {
 func (r *rotated) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.f == nil {
+		return nil
+	}
 	return r.f.Close()
 }

@@ -46,7 +46,7 @@ func (a *App) startSite(context.Context) error {
 		o.Static = edge.Static{Dir: filepath.Join(m.Dir, m.Static.Dir), Prefix: m.Static.Prefix, ManifestFile: a.data.path("static.json")}
 		a.variables.set("STATIC_MANIFEST", a.data.path("static.json"))
 	}
-	accessLog, err := openRotated(a.data.path("logs", "access.log"))
+	accessLog, err := openRotated(a.data.path("logs", "access.jsonl"))
 	if err != nil {
 		return err
 	}

@@ -245,7 +245,7 @@ func TestPassiveHealth(t *testing.T) {
 	}
 	l, err = net.Listen("tcp", addr)
 	if err != nil {
-		t.Skipf("port taken meanwhile: %v", err)
+		t.Fatalf("the port was taken meanwhile: %v", err)
 	}
 	again := httptest.NewUnstartedServer(two.Handler)
 	again.Listener.Close()

@@ -22,32 +22,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/dayfly-dev/dayfly/internal/need"
 	"github.com/dayfly-dev/dayfly/queue"
 )
-
-// smallDisk mounts a file system of its own.
-func smallDisk(t *testing.T, options string) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("mounting a small disk needs root, and nothing may be skipped under CI")
-		}
-		t.Skip("mounting a small disk needs root: run this test as root to have it run")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		if errors.Is(err, syscall.EPERM) && os.Getenv("CI") == "" {
-			t.Skipf("this root may not mount: %v", err)
-		}
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // fill takes what room a disk has.
 func fill(t *testing.T, path string) {
@@ -82,7 +59,7 @@ visibility = "0s"
 // TestFullDiskAtStart: one clear message, and what to do.
 func TestFullDiskAtStart(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, "size=4m")
+	disk := need.Disk(t, "size=4m")
 	dir := application(t, fmt.Sprintf(everyStore, build(t, "./test/app"))+anyPorts)
 	data := filepath.Join(disk, "data")
 	for range 2 { // the first leaves nothing that hinders the second
@@ -126,7 +103,7 @@ func failsToStart(t *testing.T, dir, data string, texts ...string) {
 // does; what was acknowledged is there after all, and after a kill.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, "size=64m")
+	disk := need.Disk(t, "size=64m")
 	dir := application(t, fmt.Sprintf(everyStore, build(t, "./test/app"))+anyPorts)
 	data, filler := filepath.Join(disk, "data"), filepath.Join(disk, "filler")
 	h := up(t, dir, data)

@@ -126,11 +126,16 @@ func (fs *files) rotate(group string, f *file) {
 	f.w.Flush() //nolint:errcheck // the file is given up either way
 	f.f.Close()
 	f.f = nil
-	for i := rotations - 1; i >= 1; i-- {
-		os.Rename(fmt.Sprintf("%s.%d", fs.path(group), i), fmt.Sprintf("%s.%d", fs.path(group), i+1)) //nolint:errcheck // there may be none yet
-	}
-	os.Rename(fs.path(group), fs.path(group)+".1") //nolint:errcheck // the lines then follow in the old file
+	Rotate(fs.path(group))
 	fs.reopen(group, f)
+}
+
+// Rotate renames path to path.1, path.1 to path.2 and so on; five are kept.
+func Rotate(path string) {
+	for i := rotations - 1; i >= 1; i-- {
+		os.Rename(fmt.Sprintf("%s.%d", path, i), fmt.Sprintf("%s.%d", path, i+1)) //nolint:errcheck // there may be none yet
+	}
+	os.Rename(path, path+".1") //nolint:errcheck // the lines then follow in the old file
 }
 
 // fail closes a file that cannot be written; it is opened again later.
@@ -180,7 +185,7 @@ func ReadFiles(dir, process string, n int) ([]Line, error) {
 		}
 		for row := range strings.Lines(text) {
 			var l Line
-			if json.Unmarshal([]byte(row), &l) == nil && matches(process, l.Process) {
+			if json.Unmarshal([]byte(row), &l) == nil && l.Process != "" && matches(process, l.Process) {
 				all = append(all, l)
 			}
 		}

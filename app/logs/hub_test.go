@@ -83,6 +83,10 @@ func TestFilesAreReadBackAndRotated(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// Another kind of log in the folder is not taken for lines of a process.
+	if err := os.WriteFile(filepath.Join(dir, "foreign.log"), []byte(`{"time":"2026-01-01T00:00:00Z","status":200}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	got, err := ReadFiles(dir, "", 10)
 	if err != nil || texts(got) != "second other" {
 		t.Errorf("%v, %v", got, err)

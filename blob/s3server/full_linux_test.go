@@ -3,26 +3,19 @@ package s3server
 import (
 	"bytes"
 	"crypto/rand"
-	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dayfly-dev/dayfly/internal/need"
 )
 
 // TestFullDisk fills a file system of 4 MiB.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to mount a small file system")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
-		t.Skipf("a small file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	dir := need.Disk(t, "size=4m")
 	s := open(t, filepath.Join(dir, "objects"))
 	s.bucket(t, "files", BucketOptions{})
 	s.put(t, "files", "small", "kept")

@@ -68,7 +68,7 @@ func Root(t testing.TB) string {
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing, and nothing may be skipped under CI: run `make tools`", what)
+		t.Fatalf("%s is missing, and nothing may be skipped under CI: run `make tools`, as root", what)
 	}
 	t.Skipf("%s is missing: run `make tools` to have this test run", what)
 }

@@ -4,22 +4,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/dayfly-dev/dayfly/internal/need"
 	"github.com/dayfly-dev/dayfly/mail/inbox"
 )
 
 // TestFullDisk sends to an inbox on a file system of 1 MiB.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to mount a small file system")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("a small file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	dir := need.Disk(t, "size=1m")
 	box, err := inbox.Open(filepath.Join(dir, "mail"), nil)
 	if err != nil {
 		t.Fatal(err)
