@@ -25,6 +25,9 @@ const (
 	defaultVisibility = 30 * time.Second
 	defaultRetention  = 4 * 24 * time.Hour
 
+	maxMoveRate    = 500 // messages a second
+	maxMovesListed = 10
+
 	fifoSuffix = ".fifo"
 )
 
@@ -77,6 +80,9 @@ func checkQueue(name string, a Attributes) error {
 	}
 	if a.ContentDedup && !a.FIFO {
 		return invalid("ContentDedup", true, "is for FIFO queues only")
+	}
+	if a.GroupDedup && !a.FIFO {
+		return invalid("GroupDedup", true, "is for FIFO queues only")
 	}
 	for _, d := range []struct {
 		field       string

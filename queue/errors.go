@@ -9,16 +9,20 @@ import (
 // Errors that depend on state; test with errors.Is. They are the driver's own
 // values, so it does not matter through which package a caller names them.
 var (
-	ErrQueueNotFound   = driver.ErrQueueNotFound   // there is no queue of that name
-	ErrQueueExists     = driver.ErrQueueExists     // it exists with other attributes
-	ErrReceiptInvalid  = driver.ErrReceiptInvalid  // the receipt was never issued by this queue
-	ErrNotInFlight     = driver.ErrNotInFlight     // the message is not in flight under this receipt
-	ErrOverLimit       = driver.ErrOverLimit       // too many messages in flight
-	ErrPurgeInProgress = driver.ErrPurgeInProgress // purged less than 60 s ago
-	ErrTooLarge        = driver.ErrTooLarge        // the message is larger than the queue takes
-	ErrUnsupported     = driver.ErrUnsupported     // the driver has no such feature
-	ErrFull            = driver.ErrFull            // no room on disk
-	ErrClosed          = driver.ErrClosed          // closed, or refusing after a failed sync
+	ErrQueueNotFound        = driver.ErrQueueNotFound        // there is no queue of that name
+	ErrQueueExists          = driver.ErrQueueExists          // it exists with other attributes
+	ErrReceiptInvalid       = driver.ErrReceiptInvalid       // the receipt was never issued by this queue
+	ErrNotInFlight          = driver.ErrNotInFlight          // the message is not in flight under this receipt
+	ErrOverLimit            = driver.ErrOverLimit            // too many messages in flight
+	ErrReceiptExpired       = driver.ErrReceiptExpired       // FIFO: its visibility is over
+	ErrQueueDeletedRecently = driver.ErrQueueDeletedRecently // a queue of that name was deleted less than 60 s ago
+	ErrMoveNotFound         = driver.ErrMoveNotFound         // no such move, or it is over
+	ErrMoveActive           = driver.ErrMoveActive           // the queue is being moved already, or too many are
+	ErrPurgeInProgress      = driver.ErrPurgeInProgress      // purged less than 60 s ago
+	ErrTooLarge             = driver.ErrTooLarge             // the message is larger than the queue takes
+	ErrUnsupported          = driver.ErrUnsupported          // the driver has no such feature
+	ErrFull                 = driver.ErrFull                 // no room on disk
+	ErrClosed               = driver.ErrClosed               // closed, or refusing after a failed sync
 )
 
 // InvalidError is an argument outside what SQS takes. The operation was not

@@ -49,6 +49,21 @@ type (
 	Browsed = driver.Browsed
 	// State of a browsed message.
 	State = driver.State
+	// Move out of a dead-letter queue.
+	Move = driver.Move
+	// MoveTask is a move and what became of it.
+	MoveTask = driver.MoveTask
+	// MoveStatus says how far a move is.
+	MoveStatus = driver.MoveStatus
+)
+
+// The states of a move.
+const (
+	MoveRunning    = driver.MoveRunning
+	MoveCompleted  = driver.MoveCompleted
+	MoveCancelling = driver.MoveCancelling
+	MoveCancelled  = driver.MoveCancelled
+	MoveFailed     = driver.MoveFailed
 )
 
 // The states of a browsed message.
@@ -70,6 +85,7 @@ func New(d driver.Service) *Service { return &Service{d: d} }
 var (
 	_ driver.Service = (*Service)(nil)
 	_ driver.Browser = (*Service)(nil)
+	_ driver.Mover   = (*Service)(nil)
 	_ io.Closer      = (*Service)(nil)
 )
 
@@ -233,6 +249,58 @@ func (s *Service) DeleteID(ctx context.Context, name, id string) (bool, error) {
 		return false, ErrUnsupported
 	}
 	return b.DeleteID(ctx, name, id)
+}
+
+// StartMove moves the visible messages of m.Source to m.Destination ("": where
+// each came from), m.Rate a second (0: no limit, at most 500). It fails with
+// ErrUnsupported where the driver cannot.
+func (s *Service) StartMove(ctx context.Context, m Move) (handle string, err error) {
+	if err := checkName("Source", m.Source); err != nil {
+		return "", err
+	}
+	if m.Destination != "" {
+		if err := checkName("Destination", m.Destination); err != nil {
+			return "", err
+		}
+		if m.Destination == m.Source {
+			return "", invalid("Destination", m.Destination, "must not be the source itself")
+		}
+		if isFIFO(m.Destination) != isFIFO(m.Source) {
+			return "", invalid("Destination", m.Destination, "must be FIFO exactly when the source is")
+		}
+	}
+	if m.Rate < 0 || m.Rate > maxMoveRate {
+		return "", invalid("Rate", m.Rate, "must be 1 to 500, or 0 for no limit")
+	}
+	d, ok := s.d.(driver.Mover)
+	if !ok {
+		return "", ErrUnsupported
+	}
+	return d.StartMove(ctx, m)
+}
+
+// CancelMove ends a move and returns how many messages it has moved.
+func (s *Service) CancelMove(ctx context.Context, handle string) (moved int64, err error) {
+	d, ok := s.d.(driver.Mover)
+	if !ok {
+		return 0, ErrUnsupported
+	}
+	return d.CancelMove(ctx, handle)
+}
+
+// ListMoves returns up to max (1 to 10) moves out of a queue, newest first.
+func (s *Service) ListMoves(ctx context.Context, source string, max int) ([]MoveTask, error) {
+	if err := checkName("Source", source); err != nil {
+		return nil, err
+	}
+	if max < 1 || max > maxMovesListed {
+		return nil, invalid("Max", max, "must be 1 to 10")
+	}
+	d, ok := s.d.(driver.Mover)
+	if !ok {
+		return nil, ErrUnsupported
+	}
+	return d.ListMoves(ctx, source, max)
 }
 
 // Close stops the driver and waits for it; waiting receivers return ErrClosed.

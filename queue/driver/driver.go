@@ -44,12 +44,21 @@ var (
 	ErrNotInFlight = errors.New("message is not in flight")
 	// ErrOverLimit: the queue has as many messages in flight as it allows.
 	ErrOverLimit = errors.New("too many messages in flight")
+	// ErrReceiptExpired: the queue is FIFO and the visibility of the message
+	// under this receipt is over. On standard queues such receipts still delete.
+	ErrReceiptExpired = errors.New("receipt handle has expired")
+	// ErrQueueDeletedRecently: CreateQueue names a queue deleted less than 60 s ago.
+	ErrQueueDeletedRecently = errors.New("queue was deleted in the last 60 seconds")
+	// ErrMoveNotFound: there is no such move task, or it does not run any more.
+	ErrMoveNotFound = errors.New("move task does not exist or is over")
+	// ErrMoveActive: messages of that queue are being moved already, or too many
+	// move tasks run.
+	ErrMoveActive = errors.New("a move task is active")
 	// ErrPurgeInProgress: the queue was purged less than 60 s ago.
 	ErrPurgeInProgress = errors.New("queue was purged in the last 60 seconds")
 	// ErrTooLarge: a message is larger than the queue's MaxMessageSize.
 	ErrTooLarge = errors.New("message is larger than the queue takes")
-	// ErrUnsupported: the driver does not have this feature (FIFO queues in the
-	// embedded engine, browsing over SQS).
+	// ErrUnsupported: the driver does not have this feature (browsing over SQS).
 	ErrUnsupported = errors.New("not supported")
 	// ErrFull: the disk had no room; nothing of the operation was acknowledged.
 	ErrFull = errors.New("no room on disk")
@@ -61,7 +70,8 @@ var (
 // with the suffix ".fifo" for FIFO queues.
 type Service interface {
 	// CreateQueue makes a queue. If it exists with equal attributes nothing
-	// happens; with others it fails with ErrQueueExists.
+	// happens; with others it fails with ErrQueueExists. Less than 60 s after a
+	// queue of that name was deleted it fails with ErrQueueDeletedRecently.
 	CreateQueue(ctx context.Context, name string, a Attributes, tags map[string]string) error
 	// DeleteQueue removes a queue and its messages.
 	DeleteQueue(ctx context.Context, name string) error
@@ -77,17 +87,30 @@ type Service interface {
 	Purge(ctx context.Context, name string) error
 
 	// Send stores messages, all acknowledged by one return. The results are in
-	// the order of the arguments. On error none is acknowledged.
+	// the order of the arguments. On error none is acknowledged. On a FIFO queue
+	// a message whose DedupID was sent in the last 5 minutes (in its group, with
+	// GroupDedup) is not stored again: what is returned is what the first one got.
 	Send(ctx context.Context, name string, m []Outgoing) ([]Sent, error)
 	// Receive hands out visible messages, oldest first as far as it can, and
 	// hides them for the visibility timeout. With Wait it blocks until one is
 	// there, the wait is over (nil, nil) or ctx ends. With as many in flight as
-	// allowed it fails with ErrOverLimit, or waits if it may wait.
+	// allowed it fails with ErrOverLimit, or waits if it may wait; a FIFO queue
+	// then has nothing to hand out.
+	//
+	// On a FIFO queue messages of a group come in the order they were sent, and
+	// none while another receive has one of them; one receive may get several. A
+	// repeated AttemptID within 5 minutes gets the same messages and receipts
+	// again, hidden anew, unless one of them was touched meanwhile.
+	//
+	// On a standard queue messages with a GroupID are handed out fairly: groups
+	// with at least 30 messages in flight that are more than a tenth of all come
+	// after the others.
 	Receive(ctx context.Context, name string, o ReceiveOptions) ([]Message, error)
 	// Delete removes messages by receipt; errs[i] is nil or why receipts[i]
 	// was not. Deleting a message that is gone already succeeds, as SQS does. So
 	// does, and deletes nothing, a receipt older than the last one issued for its
-	// message; one whose visibility is over but that is the last still deletes.
+	// message; one whose visibility is over but that is the last still deletes. On
+	// a FIFO queue either fails with ErrReceiptExpired while the message is there.
 	Delete(ctx context.Context, name string, receipts []string) (errs []error, err error)
 	// ChangeVisibility sets the time left, from now, until messages are visible
 	// again; 0 makes them visible at once and wakes a waiting receiver.
@@ -106,6 +129,50 @@ type Browser interface {
 	Browse(ctx context.Context, name, after string, max int) ([]Browsed, error)
 	// DeleteID removes one message by id, whatever its state; false if there is none.
 	DeleteID(ctx context.Context, name, id string) (bool, error)
+}
+
+// Mover is implemented by drivers that move the messages of a dead-letter queue
+// by themselves. A move survives a restart of the service.
+type Mover interface {
+	// StartMove moves the visible messages of a queue elsewhere, as new messages:
+	// with a new id, time of sending and receive count. Each is in at least one
+	// of the queues at any time. A queue has at most one move, a service 100.
+	StartMove(ctx context.Context, m Move) (handle string, err error)
+	// CancelMove ends a running move and returns how many messages it has moved.
+	CancelMove(ctx context.Context, handle string) (moved int64, err error)
+	// ListMoves returns up to max (1–10) moves out of a queue, newest first; those
+	// that are over too, the last 10 of them.
+	ListMoves(ctx context.Context, source string, max int) ([]MoveTask, error)
+}
+
+// Move is what StartMove does.
+type Move struct {
+	Source      string // queue
+	Destination string // queue; "": each message to the queue it was dead-lettered from
+	Rate        int    // messages a second, 1–500; 0: as fast as the service can
+}
+
+// MoveStatus says how far a move is.
+type MoveStatus string
+
+// The states of a move.
+const (
+	MoveRunning    MoveStatus = "RUNNING"
+	MoveCompleted  MoveStatus = "COMPLETED"
+	MoveCancelling MoveStatus = "CANCELLING"
+	MoveCancelled  MoveStatus = "CANCELLED"
+	MoveFailed     MoveStatus = "FAILED"
+)
+
+// MoveTask is a move and what became of it.
+type MoveTask struct {
+	Move
+	Handle  string // "" when it is over
+	Status  MoveStatus
+	Moved   int64 // messages; after a restart approximate
+	ToMove  int64 // messages visible in the source when it was started
+	Started time.Time
+	Failure string // of a failed one: why
 }
 
 // State of a message in a queue.
@@ -135,7 +202,8 @@ type Attributes struct {
 	MaxMessageSize int           // bytes, 1024–1048576, default 1048576
 	DeadLetter     *DeadLetter   // nil: none
 	FIFO           bool          // name ends in ".fifo"; fixed at creation
-	ContentDedup   bool          // FIFO: deduplicate by SHA-256 of the body
+	ContentDedup   bool          // FIFO: deduplicate by SHA-256 of the body where no DedupID is given
+	GroupDedup     bool          // FIFO: deduplicate within the message group (DeduplicationScope messageGroup)
 
 	// Stored and returned as given; the service does not act on them.
 	Extra map[string]string // Policy, KmsMasterKeyId, RedriveAllowPolicy, …
@@ -188,8 +256,8 @@ type Outgoing struct {
 	Attributes map[string]Attribute // at most 10
 	System     map[string]Attribute // AWSTraceHeader
 	Delay      time.Duration        // -1: the queue's
-	GroupID    string               // FIFO: required
-	DedupID    string               // FIFO
+	GroupID    string               // FIFO: required; standard: the tenant, for fairness
+	DedupID    string               // FIFO: required without ContentDedup
 }
 
 // Size in bytes of the message as SQS counts it against its limits: body, and
