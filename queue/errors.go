@@ -16,6 +16,7 @@ var (
 	ErrOverLimit            = driver.ErrOverLimit            // too many messages in flight
 	ErrReceiptExpired       = driver.ErrReceiptExpired       // FIFO: its visibility is over
 	ErrQueueDeletedRecently = driver.ErrQueueDeletedRecently // a queue of that name was deleted less than 60 s ago
+	ErrNoDedupID            = driver.ErrNoDedupID            // FIFO without ContentDedup: the message needs a DedupID
 	ErrMoveNotFound         = driver.ErrMoveNotFound         // no such move, or it is over
 	ErrMoveActive           = driver.ErrMoveActive           // the queue is being moved already, or too many are
 	ErrPurgeInProgress      = driver.ErrPurgeInProgress      // purged less than 60 s ago

@@ -47,6 +47,9 @@ var (
 	// ErrReceiptExpired: the queue is FIFO and the visibility of the message
 	// under this receipt is over. On standard queues such receipts still delete.
 	ErrReceiptExpired = errors.New("receipt handle has expired")
+	// ErrNoDedupID: a message for a FIFO queue has no DedupID, and the queue does
+	// not make one of the content.
+	ErrNoDedupID = errors.New("message has no deduplication id")
 	// ErrQueueDeletedRecently: CreateQueue names a queue deleted less than 60 s ago.
 	ErrQueueDeletedRecently = errors.New("queue was deleted in the last 60 seconds")
 	// ErrMoveNotFound: there is no such move task, or it does not run any more.
