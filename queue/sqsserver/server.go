@@ -1,11 +1,15 @@
-// Package sqsserver speaks the Amazon SQS protocol (API version 2012-11-05,
-// JSON 1.0) in front of a queue.Service, so that any AWS SDK, in any language,
-// works against the queues embedded in dayfly.
+// Package sqsserver speaks the Amazon SQS protocols (API version 2012-11-05)
+// in front of a queue.Service, so that any AWS SDK, in any language, works
+// against the queues embedded in dayfly: JSON 1.0, and the older query protocol
+// (a form in, XML out), in which SDKs from before November 2023 speak.
 //
 // A request comes authenticated: internal/gateway verified its signature and
 // has its body in memory. What the service answers for wrong input is answered
-// here, with its error codes in `__type` and in the header x-amzn-query-error,
-// which SDKs made for the older query protocol still read.
+// here: in JSON with its error codes in `__type` and in the header
+// x-amzn-query-error, which SDKs made for the query protocol still read; in XML
+// with the latter. Actions read and write JSON; a request in the query protocol
+// is put in JSON and its reply in XML (query.go), by the shapes of
+// queryoperation.go.
 //
 // Durable is what the service below makes durable; a reply is written after it
 // returned.
@@ -145,6 +149,10 @@ var actions = map[string]action{
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.Header["X-Amz-Target"]) == 0 && speaksQuery(r) {
+		s.serveQuery(w, r)
+		return
+	}
 	e := s.replies.Get().(*encoder)
 	e.b = e.b[:0]
 	err := s.serve(r, e)
@@ -162,12 +170,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["X-Amzn-Query-Error"] = []string{failure.queryCode() + ";" + failure.fault()}
 		status = failure.status()
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(e.b))}
-	w.WriteHeader(status)
-	w.Write(e.b) // an error is the client's: it is gone
+	write(w, status, e.b)
 	if cap(e.b) <= maxKeptReply {
 		s.replies.Put(e)
 	}
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.Write(body) // an error is the client's: it is gone
 }
 
 var jsonContentType = []string{contentType} // shared by all replies, never written to
@@ -176,13 +188,17 @@ func (s *Server) serve(r *http.Request, e *encoder) error {
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	run := actions[name]
 	if !ok || run == nil || r.Method != http.MethodPost {
-		return &apiError{kind: unknownOperation, message: "The action " + strings.ToValidUTF8(name, "?") + " is not valid for this endpoint."}
+		return noSuchAction(name)
 	}
 	body, err := readBody(r)
 	if err != nil {
 		return err
 	}
 	return run(&call{Server: s, r: r}, &decoder{b: body}, e)
+}
+
+func noSuchAction(name string) *apiError {
+	return &apiError{kind: unknownOperation, message: "The action " + strings.ToValidUTF8(name, "?") + " is not valid for this endpoint."}
 }
 
 // readBody takes what the gateway has in memory, or reads.
