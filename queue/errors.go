@@ -13,6 +13,7 @@ var (
 	ErrQueueExists          = driver.ErrQueueExists          // it exists with other attributes
 	ErrReceiptInvalid       = driver.ErrReceiptInvalid       // the receipt was never issued by this queue
 	ErrNotInFlight          = driver.ErrNotInFlight          // the message is not in flight under this receipt
+	ErrVisibilityTooLong    = driver.ErrVisibilityTooLong    // it would end more than 12 hours after the receive
 	ErrOverLimit            = driver.ErrOverLimit            // too many messages in flight
 	ErrReceiptExpired       = driver.ErrReceiptExpired       // FIFO: its visibility is over
 	ErrQueueDeletedRecently = driver.ErrQueueDeletedRecently // a queue of that name was deleted less than 60 s ago

@@ -21,9 +21,6 @@ const purgeEvery = 60 * time.Second
 // yet; until it does, messages stay where they are.
 func (e *Engine) CreateQueue(_ context.Context, name string, a driver.Attributes, tags map[string]string) error {
 	const op = "create queue"
-	if a.FIFO {
-		return opError(op, name, fmt.Errorf("FIFO queues: %w", driver.ErrUnsupported))
-	}
 	at := now()
 	body := binary.AppendUvarint(putString(nil, name), uint64(at))
 	body = putMap(putQueueAttributes(body, a), tags)
@@ -37,6 +34,10 @@ func (e *Engine) CreateQueue(_ context.Context, name string, a driver.Attributes
 			return opError(op, name, driver.ErrQueueExists)
 		}
 		return opError(op, name, e.commit(end))
+	}
+	if e.deletedRecently(name, at) {
+		e.mu.Unlock()
+		return opError(op, name, driver.ErrQueueDeletedRecently)
 	}
 	q := newState(e.nextUID, name, &e.flights)
 	q.attrs, q.tags, q.created, q.modified = clone(a), maps.Clone(tags), at, at
@@ -85,24 +86,58 @@ func (e *Engine) change(op, name string, k kind, body []byte, urgent bool, check
 	return opError(op, name, e.commit(end))
 }
 
-// DeleteQueue implements driver.Service. Another queue of that name may be
-// created at once.
+// deletedFor is how long no queue may be made under a deleted one's name, as on SQS.
+const deletedFor = 60 * time.Second
+
+// DeleteQueue implements driver.Service.
 func (e *Engine) DeleteQueue(_ context.Context, name string) error {
+	at := now()
 	defer e.wakeUpkeep()
-	return e.change("delete queue", name, kindDrop, nil, true, nil, e.dropQueue)
+	return e.change("delete queue", name, kindDrop, binary.AppendUvarint(nil, uint64(at)), true, nil,
+		func(q *state) { e.dropQueue(q, at) })
+}
+
+// deletedRecently reports whether a queue of that name was deleted in the last
+// minute, and forgets those before.
+func (e *Engine) deletedRecently(name string, at int64) bool {
+	for n, deleted := range e.dropped {
+		if at-deleted >= deletedFor.Milliseconds() {
+			delete(e.dropped, n)
+		}
+	}
+	_, recently := e.dropped[name]
+	return recently
+}
+
+// setAttributes gives a queue other attributes. A FIFO queue's delay counts for
+// the messages that are there too, as far as they are still delayed.
+func (e *Engine) setAttributes(q *state, a driver.Attributes) {
+	again := q.fifo && a.Delay != q.attrs.Delay
+	if q.attrs = a; !again {
+		return
+	}
+	for _, i := range slices.Clone(q.hidden.h) {
+		f := e.flights.get(i)
+		if f.state != delayed {
+			continue
+		}
+		if m := q.messages.get(f.seq); m != nil {
+			q.leave(i, f)
+			q.hide(i, f, delayed, m.visibleAfter(a.Delay))
+		}
+	}
+	q.wakeUp(len(q.waiters))
 }
 
 // SetAttributes implements driver.Service.
 func (e *Engine) SetAttributes(_ context.Context, name string, a driver.Attributes) error {
 	const op = "set attributes of"
-	if a.FIFO {
-		return opError(op, name, fmt.Errorf("FIFO queues: %w", driver.ErrUnsupported))
-	}
 	at := now()
 	body := putQueueAttributes(binary.AppendUvarint(nil, uint64(at)), a)
 	defer e.wakeUpkeep() // messages may be past a shorter retention
 	return e.change(op, name, kindAttributes, body, false, nil, func(q *state) {
-		q.attrs, q.modified = clone(a), at
+		q.modified = at
+		e.setAttributes(q, clone(a))
 	})
 }
 

@@ -3,6 +3,7 @@ package diskqueue
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue/diskqueue/internal/seglog"
 	"github.com/dayfly-dev/dayfly/queue/driver"
@@ -20,6 +21,7 @@ type shown struct {
 // naming where it is.
 func (e *Engine) Browse(_ context.Context, name, after string, max int) ([]driver.Browsed, error) {
 	list, err := e.show(name, after, max)
+	fifo := strings.HasSuffix(name, ".fifo")
 	if err != nil {
 		return nil, opError("browse", name, err)
 	}
@@ -37,6 +39,9 @@ func (e *Engine) Browse(_ context.Context, name, after string, max int) ([]drive
 			continue
 		}
 		m.Receives, m.FirstReceived, m.Source = int(s.f.receives), fromMilli(s.f.first), s.from
+		if fifo {
+			m.Sequence = sequence(s.m.seq())
+		}
 		b := driver.Browsed{Message: m, State: driver.StateVisible}
 		switch s.f.state {
 		case delayed:

@@ -20,9 +20,10 @@ import (
 
 const (
 	checkpointName  = "checkpoint"
-	checkpointMagic = "DFLYCKP1"
-	checkpointBlock = 2048    // messages a block, and a holding of the lock
-	maxBlock        = 4 << 20 // bytes a reader believes
+	checkpointMagic = "DFLYCKP2"
+	checkpointFirst = "DFLYCKP1" // of format 1, which is read too
+	checkpointBlock = 2048       // messages a block, and a holding of the lock
+	maxBlock        = 4 << 20    // bytes a reader believes
 	minReplay       = 64 << 20
 )
 
@@ -32,6 +33,9 @@ const (
 	blockQueue    = 2
 	blockMessages = 3
 	blockEnd      = 4
+	blockDedup    = 5
+	blockDropped  = 6
+	blockMoveTask = 7
 )
 
 type checkpointInfo struct {
@@ -109,6 +113,9 @@ func (w *checkpointWriter) write() error {
 				}
 			}
 		}
+		if err := w.dedup(uid); err != nil {
+			return err
+		}
 	}
 	if err := w.putBlock(binary.AppendUvarint([]byte{blockEnd}, w.count)); err != nil {
 		return err
@@ -132,7 +139,56 @@ func (w *checkpointWriter) begin() [][]byte {
 		blocks = append(blocks, putMap(putQueueAttributes(b, q.attrs), q.tags))
 		w.uids = append(w.uids, uid)
 	}
-	return blocks
+	e.deletedRecently("", now())
+	for name, at := range e.dropped {
+		blocks = append(blocks, binary.AppendUvarint(putString([]byte{blockDropped}, name), uint64(at)))
+	}
+	return append(blocks, e.moveBlocks()...)
+}
+
+// dedup writes the deduplication ids of a queue, a stretch at a time.
+func (w *checkpointWriter) dedup(uid uint32) error {
+	for begun, from := int64(0), 0; ; {
+		var b []byte
+		if b, begun, from = w.dedupBlock(uid, begun, from); b == nil {
+			return nil
+		}
+		if err := w.putBlock(b); err != nil {
+			return err
+		}
+	}
+}
+
+// dedupBlock returns a block from an element of the generation that begun then
+// on, and where to go on; nil when there are no more.
+func (w *checkpointWriter) dedupBlock(uid uint32, begun int64, from int) (b []byte, nextBegun int64, next int) {
+	e := w.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	q := e.byUID[uid]
+	if q == nil {
+		return nil, 0, 0
+	}
+	var list []dup
+	for _, g := range q.dedup.generations {
+		if g.begun > begun {
+			begun, from = g.begun, 0
+		}
+		if g.begun == begun && from < len(g.list) {
+			list = g.list[from:min(from+checkpointBlock, len(g.list))]
+			break
+		}
+	}
+	if list == nil {
+		return nil, 0, 0
+	}
+	b = binary.AppendUvarint([]byte{blockDedup}, uint64(uid))
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, d := range list {
+		b = append(b, d.key[:]...)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, d.seq), uint64(d.sent))
+	}
+	return b, begun, from + len(list)
 }
 
 func (w *checkpointWriter) headBlock(from seglog.Pos) []byte {
@@ -162,7 +218,7 @@ func (w *checkpointWriter) messages(uid uint32, from uint64) (b []byte, next uin
 			more = true
 			return false
 		}
-		body = e.putEntry(body, m, &last)
+		body = e.putEntry(body, q, m, &last)
 		last = *m
 		next = m.seq() + 1
 		n++
@@ -177,7 +233,7 @@ func (w *checkpointWriter) messages(uid uint32, from uint64) (b []byte, next uin
 }
 
 // putEntry writes a message as differences from the one before.
-func (e *Engine) putEntry(b []byte, m, last *entry) []byte {
+func (e *Engine) putEntry(b []byte, q *state, m, last *entry) []byte {
 	b = binary.AppendUvarint(b, m.seq()-last.seq())
 	b = binary.AppendUvarint(b, m.key&0xffff)
 	b = binary.AppendVarint(b, int64(m.pos)-int64(last.pos))
@@ -186,9 +242,12 @@ func (e *Engine) putEntry(b []byte, m, last *entry) []byte {
 		return append(b, 0)
 	}
 	f := e.flights.get(m.flight)
-	b = append(b, byte(f.state))
+	b = putString(append(b, byte(f.state)), q.groups.name(f.group))
+	if f.state == waiting {
+		return b
+	}
 	for _, v := range []uint64{
-		uint64(f.visibleAt), f.token, uint64(f.first), uint64(f.receives), uint64(f.before),
+		uint64(f.visibleAt), f.token, uint64(f.first), uint64(f.receives), uint64(f.before), uint64(f.since),
 	} {
 		b = binary.AppendUvarint(b, v)
 	}

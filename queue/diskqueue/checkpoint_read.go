@@ -20,7 +20,7 @@ func (e *Engine) loadCheckpoint() error {
 	if err != nil {
 		return err
 	}
-	r := &checkpointReader{e: e, r: io.NewSectionReader(f, 0, size), size: size}
+	r := &checkpointReader{e: e, r: io.NewSectionReader(f, 0, size), size: size, now: now()}
 	if err := r.run(); err != nil {
 		if errors.Is(err, errMalformed) {
 			return &seglog.CorruptError{File: checkpointName, Offset: r.at, Reason: r.reason}
@@ -42,6 +42,8 @@ type checkpointReader struct {
 	from   seglog.Pos
 	count  uint64
 	headed bool
+	first  bool  // of format 1
+	now    int64 // Unix milliseconds
 	reason string
 }
 
@@ -70,7 +72,8 @@ func (r *checkpointReader) run() error {
 	if err != nil {
 		return err
 	}
-	if string(b) != checkpointMagic {
+	r.first = string(b) == checkpointFirst
+	if !r.first && string(b) != checkpointMagic {
 		return r.bad("not a checkpoint")
 	}
 	for {
@@ -91,6 +94,13 @@ func (r *checkpointReader) run() error {
 			r.queue(d)
 		case blockMessages:
 			r.messages(d)
+		case blockDedup:
+			r.dedup(d)
+		case blockDropped:
+			name := d.string()
+			r.e.dropped[name] = d.milli()
+		case blockMoveTask:
+			r.e.loadMoveTask(d)
 		case blockEnd:
 			if d.uint() != r.count || r.off != r.size {
 				d.fail()
@@ -172,41 +182,68 @@ func (r *checkpointReader) messages(d *decoder) {
 			return
 		}
 		last = m
-		r.e.loadEntry(q, m, d)
+		r.loadEntry(q, m, d)
 		r.count++
 	}
 }
 
-// loadEntry enters a message with the flight that follows it, if any.
-func (e *Engine) loadEntry(q *state, m entry, d *decoder) {
-	s := flightState(d.byte())
-	if s == 0 && d.err == nil {
-		e.enter(q, m, 0)
-		e.nextSeq = max(e.nextSeq, m.seq()+1)
-		return
+// dedup reads deduplication ids.
+func (r *checkpointReader) dedup(d *decoder) {
+	q := r.e.byUID[uint32(d.upTo(1<<32-1))]
+	n := d.upTo(checkpointBlock)
+	if q == nil {
+		d.fail()
 	}
-	f := flight{visibleAt: d.milli(), token: d.uint(), first: d.milli(),
-		receives: uint32(d.upTo(1<<32 - 1)), before: uint32(d.upTo(1<<32 - 1))}
-	source := d.string()
-	if s > due {
+	for ; n > 0 && d.err == nil; n-- {
+		var k dupKey
+		copy(k[:], d.bytes(uint64(len(k))))
+		if seq, sent := d.upTo(maxSeq), d.milli(); d.err == nil && sent+dedupFor > r.now {
+			q.dedup.put(k, seq, sent)
+		}
+	}
+}
+
+// loadEntry enters a message with the flight that follows it, if any.
+func (r *checkpointReader) loadEntry(q *state, m entry, d *decoder) {
+	e := r.e
+	s := flightState(d.byte())
+	group := ""
+	if s != 0 && !r.first {
+		group = d.string()
+	}
+	if s > waiting || group == "" && (s == waiting || q.fifo) {
 		d.fail()
 	}
 	if d.err != nil {
 		return
 	}
+	if s == 0 || s == waiting {
+		e.enter(q, m, 0, group)
+		e.nextSeq = max(e.nextSeq, m.seq()+1)
+		return
+	}
+	f := flight{visibleAt: d.milli(), token: d.uint(), first: d.milli(),
+		receives: uint32(d.upTo(1<<32 - 1)), before: uint32(d.upTo(1<<32 - 1))}
+	if !r.first {
+		f.since = uint32(d.upTo(1<<32 - 1))
+	}
+	source := d.string()
+	if d.err != nil {
+		return
+	}
+	f.group = q.groups.join(group, &e.flights)
 	f.source = e.sources.intern(source)
 	f.seq = m.seq()
 	var to *flight
 	m.flight, to = e.flights.alloc(m.seq())
 	*to = f
+	e.keep(&m)
+	q.messages.add(m)
 	if s == due {
-		to.state = due
-		q.due.push(m.flight)
+		q.show(m.flight, to, due)
 	} else {
 		q.hide(m.flight, to, s, f.visibleAt)
 	}
-	e.keep(&m)
-	q.messages.add(m)
 	e.token = max(e.token, f.token)
 	e.nextSeq = max(e.nextSeq, m.seq()+1)
 }

@@ -42,7 +42,7 @@ func putQueueAttributes(b []byte, a driver.Attributes) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(a.MaxMessageSize))
 	var flags byte
-	for i, set := range []bool{a.FIFO, a.ContentDedup, a.DeadLetter != nil} {
+	for i, set := range []bool{a.FIFO, a.ContentDedup, a.DeadLetter != nil, a.GroupDedup} {
 		if set {
 			flags |= 1 << i
 		}
@@ -142,10 +142,10 @@ func (d *decoder) queueAttributes() (a driver.Attributes) {
 	}
 	a.MaxMessageSize = int(d.upTo(1 << 31))
 	flags := d.byte()
-	if flags > 7 {
+	if flags > 15 {
 		d.fail()
 	}
-	a.FIFO, a.ContentDedup = flags&1 != 0, flags&2 != 0
+	a.FIFO, a.ContentDedup, a.GroupDedup = flags&1 != 0, flags&2 != 0, flags&8 != 0
 	if flags&4 != 0 {
 		a.DeadLetter = &driver.DeadLetter{Queue: d.string(), MaxReceives: int(d.upTo(1 << 31))}
 	}

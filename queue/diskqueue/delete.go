@@ -31,13 +31,21 @@ func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]er
 	}
 	errs := make([]error, len(receipts))
 	var gone []uint64
-	full := q.inFlight >= MaxInFlight
+	wake := q.inFlight >= MaxInFlight || q.fifo // that a group waits for, or room
+	if q.fifo {
+		q.promote(now())
+	}
 	for i, handle := range receipts {
 		r, err := e.parseHandle(handle, q.uid)
 		if errs[i] = err; err != nil {
 			continue
 		}
-		if m := q.messages.get(r.seq); m != nil && (m.flight == 0 || r.token >= e.flights.get(m.flight).token) {
+		m := q.messages.get(r.seq)
+		if m != nil && q.fifo && e.expiredReceipt(m, r) {
+			errs[i] = driver.ErrReceiptExpired
+			continue
+		}
+		if m != nil && (m.flight == 0 || r.token >= e.flights.get(m.flight).token) {
 			e.remove(q, r.seq)
 			gone = append(gone, r.seq)
 		}
@@ -45,7 +53,7 @@ func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]er
 	if len(gone) > 0 {
 		e.log.Append(deleteRecord(q.uid, gone))
 	}
-	if full {
+	if wake {
 		q.wakeUp(len(gone))
 	}
 	// Also when all were gone: the record that says so may not be synced yet.
@@ -55,6 +63,12 @@ func (e *Engine) Delete(_ context.Context, name string, receipts []string) ([]er
 		return nil, opError("delete from", name, err)
 	}
 	return errs, nil
+}
+
+// expiredReceipt reports whether a receipt of a FIFO queue is no longer good.
+func (e *Engine) expiredReceipt(m *entry, r receipt) bool {
+	f := e.flights.get(m.flight)
+	return r.token < f.token || r.token == f.token && f.state != inFlight
 }
 
 // flying returns the message that is in flight under a receipt, or nil.
@@ -106,6 +120,9 @@ func (e *Engine) ChangeVisibility(_ context.Context, name string, cs []driver.Vi
 		at := later(c.Visibility)
 		if c.Visibility == 0 {
 			at = now()
+		}
+		if errs[i] = checkTotal(e.flights.get(m.flight), at); errs[i] != nil {
+			continue
 		}
 		e.setVisible(q, m, at)
 		b = binary.AppendUvarint(binary.AppendUvarint(b, r.seq), uint64(at))

@@ -13,7 +13,8 @@
 // messages in flight may therefore be visible again at once, and their receive
 // count lower; after the death of the process alone they are not.
 //
-// Queues are standard queues. FIFO queues are refused with ErrUnsupported.
+// A message of a FIFO queue, or with a group, costs about 100 bytes of memory
+// while it waits, and a deduplication id about 60 for its five minutes.
 package diskqueue
 
 import (
@@ -75,6 +76,7 @@ type Engine struct {
 	lock   io.Closer
 	log    *seglog.Log
 	secret secret
+	format int // of the folder as it was found; 0: new
 	identity
 
 	// mu guards what follows, and the order of the log: what a record says is
@@ -82,6 +84,8 @@ type Engine struct {
 	mu      sync.Mutex
 	queues  map[string]*state
 	byUID   map[uint32]*state
+	dropped map[string]int64 // Unix milliseconds of deletion, by name; the last minute's
+	moves   []*moveTask      // oldest first
 	flights flights
 	sources sources
 	nextSeq uint64
@@ -103,6 +107,7 @@ type Engine struct {
 var (
 	_ driver.Service = (*Engine)(nil)
 	_ driver.Browser = (*Engine)(nil)
+	_ driver.Mover   = (*Engine)(nil)
 )
 
 // sources are the names of queues that messages were moved from.

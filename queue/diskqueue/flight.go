@@ -1,8 +1,8 @@
 package diskqueue
 
 // flight is what a message has beside its entry once it was delayed, received
-// or moved: 72 bytes, no pointer. Indexes of flights are given out by flights
-// and start at 1.
+// or moved, and from the start if it has a group: 72 bytes, no pointer. Indexes
+// of flights are given out by flights and start at 1.
 type flight struct {
 	seq       uint64
 	visibleAt int64  // Unix milliseconds
@@ -13,8 +13,10 @@ type flight struct {
 	source    uint32 // index of the name of the queue it was moved from; 0: none
 	state     flightState
 	place     int32  // in the queue's heap of hidden messages
-	prev      uint32 // neighbours in the queue's line of due messages
+	prev      uint32 // neighbours in the line it stands in
 	next      uint32
+	group     uint32 // index in the queue's groups; 0: none
+	since     uint32 // Unix seconds of the last receive; 0: none
 }
 
 type flightState uint8
@@ -23,6 +25,7 @@ const (
 	delayed  flightState = iota + 1 // hidden since it was sent
 	inFlight                        // hidden since it was received
 	due                             // visible again
+	waiting                         // in a group, visible since it was sent
 )
 
 // flights is a slab, so that the collector has nothing to follow.
@@ -121,7 +124,7 @@ func (h *hidden) down(k int) {
 	}
 }
 
-// line is the due messages in the order they became so.
+// line is visible messages, one behind the other.
 type line struct {
 	s          *flights
 	head, tail uint32
@@ -136,6 +139,32 @@ func (l *line) push(i uint32) {
 		l.s.get(l.tail).next = i
 	}
 	l.tail = i
+}
+
+// insert puts a message in its place by seq. It is looked for from both ends:
+// what is new belongs at the tail, what came back near the head.
+func (l *line) insert(i uint32) {
+	f := l.s.get(i)
+	before, after := l.tail, uint32(0) // the neighbours to be
+	for head := l.head; before != 0 && l.s.get(before).seq > f.seq; {
+		if l.s.get(head).seq > f.seq {
+			before, after = l.s.get(head).prev, head
+			break
+		}
+		head = l.s.get(head).next
+		before, after = l.s.get(before).prev, before
+	}
+	f.prev, f.next = before, after
+	if before == 0 {
+		l.head = i
+	} else {
+		l.s.get(before).next = i
+	}
+	if after == 0 {
+		l.tail = i
+	} else {
+		l.s.get(after).prev = i
+	}
 }
 
 func (l *line) remove(i uint32) {

@@ -1,6 +1,7 @@
 package diskqueue
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -156,17 +157,18 @@ func sampleRecords() [][]byte {
 	m := newEntry(1, seglog.Start, 100, 1000)
 	return [][]byte{
 		{byte(kindOpen), 1, 1}, create, send, again,
-		putReceived(list(kindReceive, 1), received{1, 2000, 7, 1, 1000}),
+		binary.AppendUvarint(putReceived(list(kindReceive, 1), received{seq: 1, visibleAt: 2000, token: 7, receives: 1, first: 1000}), 2),
 		list(kindVisibility, 1, 1, 5), list(kindTags, 0),
-		putMove(nil, 1, 1, &m, &flight{receives: 1}, "q"),
+		putMove(nil, 1, 1, &m, &flight{receives: 1}, "q", "g"),
+		putMoveTask(list(kindMoveTask), &moveTask{id: "t", state: driver.MoveTask{Status: driver.MoveRunning, Started: fromMilli(5), Moved: 3}}),
 		list(kindDelete, 1, 1), list(kindPurge, 9),
 		append(list(kindAttributes, 3), putQueueAttributes(nil, testAttributes)...),
-		list(kindDrop),
+		list(kindDrop, 9),
 	}
 }
 
 func emptyEngine() *Engine {
-	return &Engine{nextSeq: 1, nextUID: 1, queues: map[string]*state{}, byUID: map[uint32]*state{}, live: map[uint32]int64{}}
+	return &Engine{nextSeq: 1, nextUID: 1, queues: map[string]*state{}, byUID: map[uint32]*state{}, live: map[uint32]int64{}, dropped: map[string]int64{}}
 }
 
 func TestSampleRecordsApply(t *testing.T) {
@@ -208,7 +210,7 @@ func checkMemory(t *testing.T, e *Engine) {
 	t.Helper()
 	var live int64
 	for _, q := range e.queues {
-		var n, hiding, waiting int
+		var n, hiding, showing, grouped, flying int
 		q.messages.from(0, func(m *entry) bool {
 			n++
 			live += int64(m.size())
@@ -219,10 +221,15 @@ func checkMemory(t *testing.T, e *Engine) {
 			switch {
 			case f.seq != m.seq():
 				t.Errorf("flight of %d is that of %d", m.seq(), f.seq)
+			case f.group != 0 && (f.state == due || f.state == waiting):
+				grouped++
 			case f.state == due:
-				waiting++
+				showing++
 			default:
 				hiding++
+				if f.group != 0 && f.state == inFlight {
+					flying++
+				}
 			}
 			return true
 		})
@@ -230,16 +237,55 @@ func checkMemory(t *testing.T, e *Engine) {
 		for i := q.due.head; i != 0 && inLine <= n; i = e.flights.get(i).next {
 			inLine++
 		}
-		if n != q.messages.n || hiding != len(q.hidden.h) || hiding != q.delayed+q.inFlight || waiting != inLine {
+		if n != q.messages.n || hiding != len(q.hidden.h) || hiding != q.delayed+q.inFlight || showing != inLine {
 			t.Errorf("%d messages (%d counted), %d hidden (%d in the heap, %d counted), %d due (%d in line)",
-				n, q.messages.n, hiding, len(q.hidden.h), q.delayed+q.inFlight, waiting, inLine)
+				n, q.messages.n, hiding, len(q.hidden.h), q.delayed+q.inFlight, showing, inLine)
 		}
+		checkGroups(t, q, grouped, flying)
 	}
 	for _, bytes := range e.live {
 		live -= bytes
 	}
 	if live != 0 {
 		t.Errorf("bytes of live records are off by %d", live)
+	}
+}
+
+// checkGroups checks that a queue's groups have that many messages in their
+// lines and in flight, that lines are in order, and that ready is a heap.
+func checkGroups(t *testing.T, q *state, grouped, flying int) {
+	t.Helper()
+	lined := 0
+	for _, x := range q.groups.byName {
+		if q.groups.list[x.index] != x || x.messages == 0 {
+			t.Errorf("group %q has %d messages and is not at its index", x.name, x.messages)
+		}
+		flying -= x.inFlight
+		for l, last := &x.fresh, uint64(0); l != nil; {
+			for i := l.head; i != 0; i = l.s.get(i).next {
+				if f := l.s.get(i); l == &x.fresh && f.seq <= last {
+					t.Errorf("group %q: %d stands behind %d", x.name, f.seq, last)
+				}
+				last = l.s.get(i).seq
+				lined++
+			}
+			if l == &x.due {
+				break
+			}
+			l = &x.due
+		}
+		available := x.oldest() != 0 && !(q.fifo && x.inFlight > 0)
+		if available != (x.place >= 0 || x.noisy) {
+			t.Errorf("group %q: available %v, place %d, noisy %v", x.name, available, x.place, x.noisy)
+		}
+	}
+	if lined != grouped || flying != 0 {
+		t.Errorf("%d messages in the lines of groups, want %d; %d in flight not counted", lined, grouped, flying)
+	}
+	for k, x := range q.groups.ready {
+		if x.place != k || x.key != x.oldest() || k > 0 && q.groups.ready[(k-1)/2].key > x.key {
+			t.Errorf("group %q is out of place in the heap", x.name)
+		}
 	}
 }
 
@@ -251,9 +297,13 @@ func FuzzCheckpoint(f *testing.F) {
 	q = putMap(putQueueAttributes(q, testAttributes), nil)
 	e := emptyEngine()
 	m := newEntry(1, seglog.Start, 100, 1000)
-	messages := e.putEntry([]byte{blockMessages, 1, 1}, &m, &entry{})
+	messages := e.putEntry([]byte{blockMessages, 1, 1}, newState(1, "q", &e.flights), &m, &entry{})
+	dedup := append([]byte{blockDedup, 1, 1}, make([]byte, 18)...)
 	f.Add(q, messages)
 	f.Add(messages, q)
+	f.Add(q, dedup)
+	f.Add(q, putMoveTask([]byte{blockMoveTask, 1}, &moveTask{id: "t", state: driver.MoveTask{Status: driver.MoveRunning, Started: fromMilli(5)}}))
+	f.Add(append(putString([]byte{blockDropped}, "q"), 1), q)
 	f.Add([]byte{blockEnd, 0}, []byte{})
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		w := &checkpointWriter{e: emptyEngine(), block: 1}

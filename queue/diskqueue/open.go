@@ -19,7 +19,8 @@ const (
 	formatName = "FORMAT"
 	// formatLine says what the folder is; the number is the version of the format.
 	formatLine = "dayfly queue store, format "
-	version    = 1
+	// Format 2 added FIFO queues, groups and move tasks; 1 is read, and becomes 2.
+	version = 2
 )
 
 // Open opens the store in a folder, which it makes if it is missing. It fails
@@ -49,7 +50,7 @@ func open(fsys vfs.FS, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		o: o, fsys: fsys, lock: lock, nextSeq: 1, nextUID: 1,
-		queues: map[string]*state{}, byUID: map[uint32]*state{}, live: map[uint32]int64{},
+		queues: map[string]*state{}, byUID: map[uint32]*state{}, live: map[uint32]int64{}, dropped: map[string]int64{},
 		ending: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 	if err := e.start(); err != nil {
@@ -60,6 +61,7 @@ func open(fsys vfs.FS, o Options) (*Engine, error) {
 	}
 	e.work.Add(1)
 	go e.keepUp()
+	e.resumeMoves()
 	return e, nil
 }
 
@@ -84,7 +86,14 @@ func (e *Engine) start() error {
 	if err != nil {
 		return err
 	}
-	if isNew {
+	if e.format == 1 {
+		// Replay reads records of this format only: the others go with this.
+		if err := e.checkpoint(); err != nil {
+			return err
+		}
+	}
+	if e.format != version {
+		e.format = version
 		if err := vfs.WriteFile(e.fsys, formatName, []byte(formatLine+strconv.Itoa(version)+"\n")); err != nil {
 			return err
 		}
@@ -118,6 +127,7 @@ func (e *Engine) checkFormat() (isNew bool, err error) {
 	if v > version {
 		return false, fmt.Errorf("the folder has format %d, this program knows up to %d: use a newer dayfly", v, version)
 	}
+	e.format = v
 	return false, nil
 }
 

@@ -2,6 +2,7 @@ package diskqueue
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
@@ -50,6 +51,7 @@ type reception struct {
 	got   []taken
 	more  bool       // nothing was got, but only because a bound was reached
 	end   seglog.Pos // of what was appended and not yet written; 0: nothing
+	held  *group     // FIFO: of the last message got
 }
 
 func (r *reception) run(ctx context.Context) ([]driver.Message, error) {
@@ -178,7 +180,7 @@ func (r *reception) unregister() {
 		}
 		r.w = nil
 	}
-	if len(r.q.waiters) > 0 && r.q.next(r.e.log.Synced()) != nil {
+	if len(r.q.waiters) > 0 && r.q.next(r.e.log.Synced(), nil) != nil {
 		r.q.wakeUp(1)
 	}
 }
@@ -192,12 +194,22 @@ func (r *reception) take() error {
 		visibility = q.attrs.Visibility
 	}
 	visibleAt := later(visibility)
+	if r.o.AttemptID != "" && q.fifo {
+		if err := r.repeat(at, visibleAt); err != nil || len(r.got) > 0 {
+			return err
+		}
+		defer func() {
+			if len(r.got) > 0 {
+				r.remember(at)
+			}
+		}()
+	}
 	synced := e.log.Synced()
 	var expired []uint64
 	var err error
 	moves := 0
 	for len(r.got) < r.o.Max && len(expired) < maxExpired && moves < maxMoves {
-		m := q.next(synced)
+		m := q.next(synced, r.held)
 		if m == nil {
 			break
 		}
@@ -212,7 +224,7 @@ func (r *reception) take() error {
 			continue
 		}
 		if q.inFlight >= MaxInFlight {
-			if r.o.Wait == 0 { // SQS too says nothing when the caller is ready to wait
+			if r.o.Wait == 0 && !q.fifo { // SQS too says nothing when the caller is ready to wait
 				err = driver.ErrOverLimit
 			}
 			break
@@ -245,11 +257,16 @@ func (r *reception) hand(m *entry, at, visibleAt int64) error {
 		return err
 	}
 	e.token++
-	got := taken{pin: pin, pos: m.pos, size: m.size(), r: received{seq: m.seq(), visibleAt: visibleAt, token: e.token, receives: 1, first: at}}
+	got := taken{pin: pin, pos: m.pos, size: m.size(), r: received{seq: m.seq(), visibleAt: visibleAt, token: e.token, receives: 1, first: at, since: uint32(at / 1000)}}
 	q.dueTurn = true
 	if m.flight != 0 {
 		f := e.flights.get(m.flight)
-		q.dueTurn = false
+		if f.group != 0 {
+			r.held = q.groups.list[f.group]
+			r.held.dueTurn = f.state != due
+		} else {
+			q.dueTurn = false
+		}
 		got.r.receives = f.receives + 1
 		if f.first != 0 {
 			got.r.first = f.first
@@ -268,6 +285,7 @@ func (r *reception) record() {
 	for i := range r.got {
 		b = putReceived(b, r.got[i].r)
 	}
+	b = binary.AppendUvarint(b, uint64(r.got[0].r.since))
 	r.e.log.Append(b)
 	r.end = r.e.log.End()
 }
@@ -290,9 +308,10 @@ func (e *Engine) deadLetter(q *state, m *entry) *state {
 // be synced: until it is, a crash leaves the message in its old queue.
 func (e *Engine) move(q, to *state, m *entry) {
 	f := e.flights.get(m.flight)
-	e.log.Append(putMove(nil, q.uid, to.uid, m, f, q.name))
+	group := q.groups.name(f.group)
+	e.log.Append(putMove(nil, q.uid, to.uid, m, f, q.name, group))
 	moved, receives, first := *m, f.receives, f.first
-	e.moveIn(to, moved, receives, first, q.name)
+	e.moveIn(to, moved, receives, first, q.name, group)
 	e.remove(q, moved.seq())
 	to.wakeUp(1)
 }
@@ -341,6 +360,9 @@ func (r *reception) readOne(t *taken, buf *[]byte) (driver.Message, error) {
 	m.Receives = int(t.r.receives)
 	m.FirstReceived = fromMilli(t.r.first)
 	m.Source = t.source
+	if r.q.fifo {
+		m.Sequence = sequence(t.r.seq)
+	}
 	return m, nil
 }
 

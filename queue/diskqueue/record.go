@@ -23,6 +23,7 @@ const (
 	kindVisibility kind = 10 // the visibility of messages was changed
 	kindMove       kind = 11 // a message was moved to another queue
 	kindCopy       kind = 12 // a message was copied forward, and nothing else changed
+	kindMoveTask   kind = 13 // a move task was started, went on or ended
 )
 
 // Every record states what is so after it, not by how much something changed,
@@ -41,6 +42,7 @@ type received struct {
 	token     uint64
 	receives  uint32
 	first     int64
+	since     uint32 // Unix seconds; once in a record, after the messages
 }
 
 func putReceived(b []byte, r received) []byte {
@@ -54,7 +56,7 @@ func putReceived(b []byte, r received) []byte {
 // maxReceived and maxMoved are the most bytes putReceived and a move record take.
 const (
 	maxReceived = 5 * binary.MaxVarintLen64
-	maxMoved    = 160 + 16*binary.MaxVarintLen64
+	maxMoved    = 224 + 10*binary.MaxVarintLen64
 	maxSmall    = 64 // a record's head and its own fields
 )
 
@@ -70,14 +72,14 @@ func (e *Engine) apply(pos seglog.Pos, size uint32, payload []byte) error {
 	case kindSend, kindCopy:
 		// The rest is the caller's message, under the record's checksum.
 		if s := d.stamp(); d.err == nil {
-			e.applyMessage(k, s, pos, size)
+			e.applyMessage(k, s, d, pos, size)
 		}
 		return d.err
 	case kindCreate:
 		e.applyCreate(d)
 	case kindMove:
 		e.applyMove(d)
-	case kindDrop, kindAttributes, kindTags, kindPurge, kindReceive, kindDelete, kindVisibility:
+	case kindDrop, kindAttributes, kindTags, kindPurge, kindReceive, kindDelete, kindVisibility, kindMoveTask:
 		e.applyToQueue(k, d)
 	default:
 		return fmt.Errorf("%w: unknown kind %d", errMalformed, k)
@@ -111,21 +113,50 @@ func (e *Engine) applyToQueue(k kind, d *decoder) {
 	}
 	switch k {
 	case kindDrop:
+		at := int64(0)
+		if e.format != 1 { // which has no time here
+			at = d.milli()
+		}
 		if d.err == nil {
-			e.dropQueue(q)
+			e.dropQueue(q, at)
 		}
 	case kindAttributes:
 		q.modified = d.milli()
-		q.attrs = d.queueAttributes()
+		if a := d.queueAttributes(); d.err == nil {
+			e.setAttributes(q, a)
+		}
 	case kindTags:
 		q.tags = d.strings()
 	case kindPurge:
 		if q.purged = d.milli(); d.err == nil {
 			e.empty(q)
 		}
+	case kindReceive:
+		e.applyReceive(q, d)
+	case kindMoveTask:
+		e.applyMoveTask(q, d)
 	default:
 		for n := d.upTo(maxDecodedCount); n > 0 && d.err == nil; n-- {
 			e.applyOne(k, q, d)
+		}
+	}
+}
+
+func (e *Engine) applyReceive(q *state, d *decoder) {
+	var list []received
+	for n := d.upTo(maxDecodedCount); n > 0 && d.err == nil; n-- {
+		list = append(list, received{seq: d.upTo(maxSeq), visibleAt: d.milli(), token: d.uint(),
+			receives: uint32(d.upTo(1<<32 - 1)), first: d.milli()})
+	}
+	var since uint32
+	if e.format != 1 { // which has no time here
+		since = uint32(d.upTo(1<<32 - 1))
+	}
+	for _, r := range list {
+		if m := q.messages.get(r.seq); m != nil && d.err == nil {
+			r.since = since
+			e.receive(q, m, r)
+			e.token = max(e.token, r.token)
 		}
 	}
 }
@@ -134,26 +165,20 @@ func (e *Engine) applyOne(k kind, q *state, d *decoder) {
 	seq := d.upTo(maxSeq)
 	m := q.messages.get(seq)
 	switch k {
-	case kindReceive:
-		r := received{seq, d.milli(), d.uint(), uint32(d.upTo(1<<32 - 1)), d.milli()}
-		if m != nil && d.err == nil {
-			e.receive(q, m, r)
-			e.token = max(e.token, r.token)
-		}
 	case kindDelete:
 		if m != nil && d.err == nil {
 			e.remove(q, seq)
 		}
 	case kindVisibility:
 		at := d.milli()
-		if m != nil && m.flight != 0 && d.err == nil {
+		if m != nil && m.flight != 0 && e.flights.get(m.flight).token != 0 && d.err == nil {
 			e.setVisible(q, m, at)
 		}
 	}
 }
 
 // applyMessage enters a message sent, or the new place of one copied forward.
-func (e *Engine) applyMessage(k kind, s stamp, pos seglog.Pos, size uint32) {
+func (e *Engine) applyMessage(k kind, s stamp, d *decoder, pos seglog.Pos, size uint32) {
 	e.nextSeq = max(e.nextSeq, s.seq+1)
 	q := e.byUID[s.uid]
 	if q == nil {
@@ -166,8 +191,18 @@ func (e *Engine) applyMessage(k kind, s stamp, pos seglog.Pos, size uint32) {
 		}
 		return
 	}
+	group, dedupID := d.bytes(d.upTo(maxDecodedString)), d.bytes(d.upTo(maxDecodedString))
+	if q.fifo && len(group) == 0 {
+		d.fail()
+	}
+	if d.err != nil {
+		return
+	}
+	if q.fifo && s.sent+dedupFor > now() {
+		q.dedup.put(dedupKey(q, string(group), string(dedupID)), s.seq, s.sent)
+	}
 	if m == nil {
-		e.enter(q, newEntry(s.seq, pos, size, s.sent), s.visibleAt)
+		e.enter(q, newEntry(s.seq, pos, size, s.sent), s.visibleAt, string(group))
 	}
 }
 
@@ -197,12 +232,17 @@ func (e *Engine) drop(m *entry) {
 }
 
 // enter puts a new message into a queue, delayed if it becomes visible later.
-func (e *Engine) enter(q *state, m entry, visibleAt int64) {
+func (e *Engine) enter(q *state, m entry, visibleAt int64, group string) {
 	e.keep(&m)
-	if visibleAt != 0 {
+	if visibleAt != 0 || group != "" {
 		i, f := e.flights.alloc(m.seq())
 		m.flight = i
-		q.hide(i, f, delayed, visibleAt)
+		f.group = q.groups.join(group, &e.flights)
+		if visibleAt != 0 {
+			q.hide(i, f, delayed, visibleAt)
+		} else {
+			q.show(i, f, waiting)
+		}
 	}
 	q.messages.add(m)
 }
@@ -215,7 +255,7 @@ func (e *Engine) receive(q *state, m *entry, r received) {
 		q.leave(m.flight, e.flights.get(m.flight))
 	}
 	f := e.flights.get(m.flight)
-	f.token, f.receives, f.first = r.token, r.receives, r.first
+	f.token, f.receives, f.first, f.since = r.token, r.receives, r.first, r.since
 	q.hide(m.flight, f, inFlight, r.visibleAt)
 }
 
@@ -234,7 +274,11 @@ func (e *Engine) remove(q *state, seq uint64) {
 	}
 	e.drop(&m)
 	if m.flight != 0 {
-		q.leave(m.flight, e.flights.get(m.flight))
+		f := e.flights.get(m.flight)
+		q.leave(m.flight, f)
+		if f.group != 0 {
+			q.groups.part(f.group)
+		}
 		e.flights.release(m.flight)
 	}
 }
@@ -246,16 +290,18 @@ func (e *Engine) empty(q *state) {
 	q.messages, q.cursor = entries{}, 0
 	q.hidden.h, q.due.head, q.due.tail = nil, 0, 0
 	q.delayed, q.inFlight = 0, 0
+	q.groups, q.attempts = groups{}, nil
 	if e.live != nil {
 		e.bury(1 << 62)
 	}
 }
 
-func (e *Engine) dropQueue(q *state) {
+func (e *Engine) dropQueue(q *state, at int64) {
 	e.empty(q)
 	if e.byUID[q.uid] == q {
 		delete(e.byUID, q.uid)
 		delete(e.queues, q.name)
+		e.dropped[q.name] = at
 	}
 	q.wakeUp(len(q.waiters))
 }
@@ -286,14 +332,14 @@ func (e *Engine) bury(n int) bool {
 
 // putMove appends the record of a message moved to another queue, and all that is known of it: its
 // place in memory may be lost to a checkpoint made around the move.
-func putMove(b []byte, from, to uint32, m *entry, f *flight, source string) []byte {
+func putMove(b []byte, from, to uint32, m *entry, f *flight, source, group string) []byte {
 	b = beginRecord(b, kindMove, from)
 	for _, v := range []uint64{
 		uint64(to), m.key, uint64(m.pos), uint64(m.sent), uint64(f.receives), uint64(f.first),
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
-	return putString(b, source)
+	return putString(putString(b, source), group)
 }
 
 func (e *Engine) applyMove(d *decoder) {
@@ -301,7 +347,13 @@ func (e *Engine) applyMove(d *decoder) {
 	to := e.byUID[uint32(d.upTo(1<<32-1))]
 	m := entry{key: d.uint(), pos: seglog.Pos(d.uint()), sent: uint32(d.upTo(1<<32 - 1))}
 	receives, first := uint32(d.upTo(1<<32-1)), d.milli()
-	source := d.string()
+	source, group := d.string(), ""
+	if e.format != 1 { // which has no group here
+		group = d.string()
+	}
+	if to != nil && to.fifo && group == "" {
+		d.fail()
+	}
 	if d.err != nil {
 		return
 	}
@@ -311,7 +363,7 @@ func (e *Engine) applyMove(d *decoder) {
 		}
 	}
 	if to != nil {
-		e.moveIn(to, m, receives, first, source)
+		e.moveIn(to, m, receives, first, source, group)
 	}
 	if from != nil {
 		e.remove(from, m.seq())
@@ -320,7 +372,7 @@ func (e *Engine) applyMove(d *decoder) {
 
 // moveIn enters a moved message: due at once, its count in the new queue zero.
 // It is still in its old queue too, so that its bytes are kept throughout.
-func (e *Engine) moveIn(to *state, m entry, receives uint32, first int64, source string) {
+func (e *Engine) moveIn(to *state, m entry, receives uint32, first int64, source, group string) {
 	if old := to.messages.get(m.seq()); old != nil {
 		m.pos = old.pos
 		e.remove(to, m.seq())
@@ -330,7 +382,7 @@ func (e *Engine) moveIn(to *state, m entry, receives uint32, first int64, source
 	m.flight = i
 	f.receives, f.before, f.first, f.source = receives, receives, first, e.sources.intern(source)
 	f.token = e.token + 1 // receipts from before are older than that
-	f.state = due
-	to.due.push(i)
+	f.group = to.groups.join(group, &e.flights)
 	to.messages.add(m)
+	to.show(i, f, due)
 }

@@ -3,6 +3,7 @@ package diskqueue
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/dayfly-dev/dayfly/queue/diskqueue/internal/seglog"
@@ -38,7 +39,16 @@ func (s *scratch) record(i int) []byte {
 
 // Send implements driver.Service.
 func (e *Engine) Send(_ context.Context, name string, out []driver.Outgoing) ([]driver.Sent, error) {
+	return e.store(name, out, false)
+}
+
+// store is Send; anew: also what a FIFO queue would take for a repetition.
+func (e *Engine) store(name string, out []driver.Outgoing, anew bool) ([]driver.Sent, error) {
 	// Everything that does not depend on state is made before the lock is taken.
+	byContent := false
+	if strings.HasSuffix(name, ".fifo") {
+		out, byContent = withContentIDs(out)
+	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
 	var room uint32
@@ -55,12 +65,15 @@ func (e *Engine) Send(_ context.Context, name string, out []driver.Outgoing) ([]
 	if err == nil {
 		err = fits(q, out)
 	}
+	if err == nil && byContent && !q.attrs.ContentDedup {
+		err = driver.ErrNoDedupID
+	}
 	if err != nil {
 		e.mu.Unlock()
 		return nil, opError("send to", name, err)
 	}
 	sent := make([]driver.Sent, len(out))
-	end := e.send(q, out, s, sent)
+	end := e.send(q, out, s, sent, anew)
 	e.mu.Unlock()
 	if err := e.commit(end); err != nil {
 		return nil, opError("send to", name, err)
@@ -83,12 +96,21 @@ func fits(q *state, out []driver.Outgoing) error {
 }
 
 // send appends the records and enters the messages; mu is held. They are handed
-// out once the log is on the disk past them.
-func (e *Engine) send(q *state, out []driver.Outgoing, s *scratch, sent []driver.Sent) seglog.Pos {
+// out once the log is on the disk past them. A message that a FIFO queue took
+// in the last five minutes is not taken again, unless it must be anew.
+func (e *Engine) send(q *state, out []driver.Outgoing, s *scratch, sent []driver.Sent, anew bool) seglog.Pos {
 	at := now()
 	for i := range out {
+		var key dupKey
+		if q.fifo {
+			key = dedupKey(q, out[i].GroupID, out[i].DedupID)
+			if first, ok := q.dedup.find(key, at); ok && !anew {
+				sent[i] = driver.Sent{ID: e.id(first.seq, first.sent), Sequence: sequence(first.seq)}
+				continue
+			}
+		}
 		delay := out[i].Delay
-		if delay < 0 {
+		if delay < 0 || q.fifo {
 			delay = q.attrs.Delay
 		}
 		var visibleAt int64
@@ -100,7 +122,15 @@ func (e *Engine) send(q *state, out []driver.Outgoing, s *scratch, sent []driver
 		b := s.record(i)
 		stampMessage(b, q.uid, seq, at, visibleAt)
 		pos := e.log.Append(b)
-		e.enter(q, newEntry(seq, pos, seglog.RecordSize(len(b)), at), visibleAt)
+		m := newEntry(seq, pos, seglog.RecordSize(len(b)), at)
+		if q.fifo {
+			q.dedup.put(key, seq, at)
+			sent[i].Sequence = sequence(seq)
+			if visibleAt != 0 {
+				visibleAt = m.visibleAfter(delay) // as setAttributes will count it
+			}
+		}
+		e.enter(q, m, visibleAt, out[i].GroupID)
 		sent[i].ID = e.id(seq, at)
 	}
 	return e.log.End()

@@ -1,6 +1,7 @@
 package diskqueue
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,14 +14,17 @@ import (
 // A message is in exactly one of these conditions:
 //   - fresh: entry.flight is 0; never delayed nor received; seq >= cursor;
 //   - hidden: its flight is delayed or inFlight, in the heap;
-//   - due: its flight is due, in the line.
+//   - due: its flight is due, in the line;
+//   - waiting or due in a line of its group, which all messages of FIFO queues
+//     have (group.go).
 //
-// Visible are the fresh whose record is on the disk, and the due. The two take
-// turns, so that neither messages that come back at once nor a long backlog
-// starve the other.
+// Visible are the fresh and waiting whose record is on the disk, and the due.
+// Those that came back and those that did not take turns, so that neither
+// messages that come back at once nor a long backlog starve the other.
 type state struct {
 	uid      uint32
 	name     string
+	fifo     bool
 	attrs    driver.Attributes
 	tags     map[string]string
 	created  int64 // Unix milliseconds, as all times here
@@ -34,13 +38,16 @@ type state struct {
 	delayed  int
 	inFlight int
 	dueTurn  bool // a due message is preferred
+	groups   groups
+	dedup    dedup
+	attempts attempts
 
 	waiters []*waiter
 	waiting atomic.Int32 // len(waiters), read without the lock
 }
 
 func newState(uid uint32, name string, s *flights) *state {
-	return &state{uid: uid, name: name, hidden: hidden{s: s}, due: line{s: s}}
+	return &state{uid: uid, name: name, fifo: strings.HasSuffix(name, ".fifo"), hidden: hidden{s: s}, due: line{s: s}}
 }
 
 // visible counts messages that a receive could get.
@@ -50,24 +57,42 @@ func (q *state) visible() int { return q.messages.n - q.delayed - q.inFlight }
 func (q *state) hide(i uint32, f *flight, s flightState, until int64) {
 	f.state, f.visibleAt = s, until
 	q.hidden.push(i)
-	q.count(s, 1)
+	q.count(f, 1)
+}
+
+// show makes visible a message that is neither hidden nor visible.
+func (q *state) show(i uint32, f *flight, s flightState) {
+	f.state = s
+	if f.group != 0 {
+		q.line(i, f)
+	} else {
+		q.due.push(i)
+	}
 }
 
 // leave takes a message out of the heap or the line.
 func (q *state) leave(i uint32, f *flight) {
-	if f.state == due {
+	switch {
+	case f.state == delayed || f.state == inFlight:
+		q.hidden.remove(int(f.place))
+		q.count(f, -1)
+	case f.group != 0:
+		q.unline(i, f)
+	default:
 		q.due.remove(i)
-		return
 	}
-	q.hidden.remove(int(f.place))
-	q.count(f.state, -1)
 }
 
-func (q *state) count(s flightState, n int) {
-	if s == delayed {
+func (q *state) count(f *flight, n int) {
+	if f.state == delayed {
 		q.delayed += n
-	} else {
-		q.inFlight += n
+		return
+	}
+	q.inFlight += n
+	if f.group != 0 {
+		x := q.groups.list[f.group]
+		x.inFlight += n
+		q.regroup(x)
 	}
 }
 
@@ -76,39 +101,81 @@ func (q *state) promote(now int64) (n int) {
 	for f := q.hidden.top(); f != nil && f.visibleAt <= now; f = q.hidden.top() {
 		i := q.hidden.h[0]
 		q.leave(i, f)
-		f.state = due
-		q.due.push(i)
+		q.show(i, f, due)
 		n++
 	}
 	return n
 }
 
-// next returns the message to hand out: the first due or the first fresh one.
-// It stays where it is. Fresh messages beyond synced are not on the disk yet.
-func (q *state) next(synced seglog.Pos) *entry {
-	fresh := func() (found *entry) {
-		q.messages.from(q.cursor, func(e *entry) bool {
-			if e.flight == 0 {
-				if e.pos < synced {
-					found = e
-				}
-				return false
+// next returns the message to hand out; it stays where it is. Fresh messages
+// beyond synced are not on the disk yet. held is the group of a FIFO queue of
+// which the same receive has messages already, or nil: it goes first, as SQS
+// hands out as many of one group as it can.
+func (q *state) next(synced seglog.Pos, held *group) *entry {
+	if q.fifo {
+		if held != nil {
+			if m := q.pick(held, synced); m != nil {
+				return m
 			}
-			q.cursor = e.seq() + 1
-			return true
-		})
-		return found
+		}
+		if len(q.groups.ready) > 0 {
+			return q.pick(q.groups.ready[0], synced)
+		}
+		return nil
 	}
 	if q.due.head != 0 && q.dueTurn {
 		return q.messages.get(q.due.s.get(q.due.head).seq)
 	}
-	if e := fresh(); e != nil {
-		return e
+	m := q.fresh(synced)
+	if len(q.groups.byName) > 0 {
+		m = q.fair(m, synced)
 	}
-	if q.due.head != 0 {
-		return q.messages.get(q.due.s.get(q.due.head).seq)
+	if m == nil && q.due.head != 0 {
+		m = q.messages.get(q.due.s.get(q.due.head).seq)
 	}
-	return nil
+	if m == nil {
+		m = q.loud(synced)
+	}
+	return m
+}
+
+// fresh returns the first message without a group that was never delayed nor
+// received, or nil.
+func (q *state) fresh(synced seglog.Pos) (found *entry) {
+	q.messages.from(q.cursor, func(e *entry) bool {
+		if e.flight == 0 {
+			if e.pos < synced {
+				found = e
+			}
+			return false
+		}
+		q.cursor = e.seq() + 1
+		return true
+	})
+	return found
+}
+
+// fair returns the older of a message without a group and the first of the
+// groups that are not noisy.
+func (q *state) fair(fresh *entry, synced seglog.Pos) *entry {
+	x := q.quiet()
+	if x == nil || fresh != nil && fresh.seq() < x.key {
+		return fresh
+	}
+	if m := q.pick(x, synced); m != nil {
+		return m
+	}
+	return fresh
+}
+
+// loud returns a message of the noisy groups: when nobody else has one.
+func (q *state) loud(synced seglog.Pos) (first *entry) {
+	for _, x := range q.groups.noisy {
+		if m := q.pick(x, synced); m != nil && (first == nil || m.seq() < first.seq()) {
+			first = m
+		}
+	}
+	return first
 }
 
 // expired reports whether a message is past its retention. The time of sending

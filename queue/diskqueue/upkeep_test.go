@@ -140,8 +140,8 @@ func TestNotHandedOutBeforeSynced(t *testing.T) {
 	s.ends = []int{len(s.b)}
 	e.mu.Lock()
 	q := e.queues["q"]
-	end := e.send(q, out, s, make([]driver.Sent, 1))
-	if q.next(e.log.Synced()) != nil {
+	end := e.send(q, out, s, make([]driver.Sent, 1), false)
+	if q.next(e.log.Synced(), nil) != nil {
 		t.Error("visible before it was synced")
 	}
 	e.mu.Unlock()
@@ -150,7 +150,7 @@ func TestNotHandedOutBeforeSynced(t *testing.T) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if q.next(e.log.Synced()) == nil {
+	if q.next(e.log.Synced(), nil) == nil {
 		t.Error("not visible after it was synced")
 	}
 }

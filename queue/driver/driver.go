@@ -42,6 +42,9 @@ var (
 	// ErrNotInFlight: the message is no longer in flight under this receipt
 	// (visibility ended, deleted, or received again).
 	ErrNotInFlight = errors.New("message is not in flight")
+	// ErrVisibilityTooLong: the message would be hidden for more than 12 hours
+	// since it was received.
+	ErrVisibilityTooLong = errors.New("visibility would end more than 12 hours after the receive")
 	// ErrOverLimit: the queue has as many messages in flight as it allows.
 	ErrOverLimit = errors.New("too many messages in flight")
 	// ErrReceiptExpired: the queue is FIFO and the visibility of the message
