@@ -94,9 +94,14 @@ func (e *Engine) applyCreate(d *decoder) {
 	q.modified = q.created
 	q.attrs = d.queueAttributes()
 	q.tags = d.strings()
-	if d.err == nil && e.byUID[uid] == nil {
-		e.addQueue(q)
+	if d.err != nil || e.byUID[uid] != nil {
+		return
 	}
+	if e.queues[q.name] != nil {
+		d.fail() // the other one was not deleted before
+		return
+	}
+	e.addQueue(q)
 }
 
 func (e *Engine) addQueue(q *state) {
