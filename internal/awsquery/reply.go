@@ -9,8 +9,9 @@ import (
 // Writer makes the XML of a reply, element by element. The zero Writer is
 // ready; Reset makes it so again and keeps its memory.
 type Writer struct {
-	b    []byte
-	open []string
+	b     []byte
+	open  []string
+	begun int // where the content of the element opened last begins
 }
 
 // Reset forgets what was written.
@@ -19,13 +20,18 @@ func (w *Writer) Reset() { w.b, w.open = w.b[:0], w.open[:0] }
 // Begin opens an element; names come from the program, never from a request.
 func (w *Writer) Begin(name string) {
 	w.b = append(append(append(w.b, '<'), name...), '>')
-	w.open = append(w.open, name)
+	w.open, w.begun = append(w.open, name), len(w.b)
 }
 
-// End closes the element opened last.
+// End closes the element opened last. An empty one becomes <name/>, as services
+// write it.
 func (w *Writer) End() {
 	last := len(w.open) - 1
-	w.b = append(append(append(w.b, "</"...), w.open[last]...), '>')
+	if len(w.b) == w.begun {
+		w.b = append(w.b[:w.begun-1], "/>"...)
+	} else {
+		w.b = append(append(append(w.b, "</"...), w.open[last]...), '>')
+	}
 	w.open = w.open[:last]
 }
 
@@ -57,6 +63,7 @@ type Fault struct {
 	Status  int // HTTP; from 500 on it is the service's fault, else the sender's
 	Code    string
 	Message string
+	Detail  bool // an empty Detail element follows, as SQS has it
 }
 
 // Blame says whose fault it is in the protocol's word.
@@ -74,6 +81,9 @@ func (w *Writer) Fault(namespace string, f *Fault, requestID string) {
 	w.Text("Type", f.Blame())
 	w.Text("Code", f.Code)
 	w.Text("Message", f.Message)
+	if f.Detail {
+		w.Text("Detail", "")
+	}
 	w.End()
 	w.Text("RequestId", requestID)
 	w.End()
@@ -82,7 +92,7 @@ func (w *Writer) Fault(namespace string, f *Fault, requestID string) {
 func (w *Writer) root(name, namespace string) {
 	w.b = append(append(append(w.b, `<?xml version="1.0"?>`+"\n<"...), name...), ` xmlns="`...)
 	w.b = append(appendEscaped(w.b, namespace), `">`...)
-	w.open = append(w.open, name)
+	w.open, w.begun = append(w.open, name), len(w.b)
 }
 
 // Bytes is what was written, until Reset.

@@ -59,6 +59,11 @@ func (e *encoder) boolean(name string, value bool) {
 	e.b = strconv.AppendBool(e.b, value)
 }
 
+func (e *encoder) integer(name string, value int64) {
+	e.name(name)
+	e.b = strconv.AppendInt(e.b, value, 10)
+}
+
 // item writes an element of a list.
 func (e *encoder) item(value string) {
 	e.comma()

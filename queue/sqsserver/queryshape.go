@@ -29,17 +29,6 @@ type member struct {
 	shape *shape
 }
 
-// find returns the place of a member, by its tag or by the name it has in
-// JSON, or -1.
-func (s *shape) find(name string) int {
-	for i := range s.members {
-		if s.members[i].tag == name || s.members[i].name == name {
-			return i
-		}
-	}
-	return -1
-}
-
 var textShape = &shape{is: isText}
 
 func textMember(name string) member    { return member{name, name, textShape} }

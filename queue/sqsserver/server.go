@@ -170,16 +170,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["X-Amzn-Query-Error"] = []string{failure.queryCode() + ";" + failure.fault()}
 		status = failure.status()
 	}
-	write(w, status, e.b)
+	h["Content-Length"] = []string{strconv.Itoa(len(e.b))}
+	w.WriteHeader(status)
+	w.Write(e.b) // an error is the client's: it is gone
 	if cap(e.b) <= maxKeptReply {
 		s.replies.Put(e)
 	}
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
-	w.Write(body) // an error is the client's: it is gone
 }
 
 var jsonContentType = []string{contentType} // shared by all replies, never written to
