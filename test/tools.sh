@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go: servers and a browser from Debian's
-# packages, clients from PyPI into .tools/venv. Says what it does; does nothing
+# packages, clients from PyPI into .tools/venv*. Says what it does; does nothing
 # when all is there. Where a right is missing it prints the command to run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,11 +26,13 @@ if [ ${#missing[@]} -gt 0 ]; then
 	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-venv=.tools/venv
-stamp=$venv/.requirements
-if ! cmp -s test/requirements.txt "$stamp"; then
+# Each list of Python clients has a venv of its own: they exclude each other.
+for list in test/requirements*.txt; do
+	suffix=${list#test/requirements}
+	venv=.tools/venv${suffix%.txt}
+	cmp -s "$list" "$venv/.requirements" && continue
 	echo "installing Python clients into $venv"
 	python3 -m venv "$venv"
-	"$venv/bin/python" -m pip install -q --disable-pip-version-check -r test/requirements.txt
-	cp test/requirements.txt "$stamp"
-fi
+	"$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$list"
+	cp "$list" "$venv/.requirements"
+done

@@ -33,17 +33,32 @@ func Tool(t testing.TB, name string) string {
 // .tools/venv, which `make tools` fills, else python3.
 func Python(t testing.TB, modules ...string) string {
 	t.Helper()
-	program := "pass"
-	for _, m := range modules {
-		program += "\nimport " + m
-	}
 	for _, py := range []string{filepath.Join(Root(t), ".tools", "venv", "bin", "python"), "python3"} {
-		if exec.Command(py, "-c", program).Run() == nil {
+		if imports(py, modules) {
 			return py
 		}
 	}
 	missing(t, "python3 with "+strings.Join(modules, ", "))
 	return ""
+}
+
+// PythonOf returns the interpreter of .tools/VENV, which `make tools` makes of
+// test/requirements-*.txt, where the versions matter that the list has.
+func PythonOf(t testing.TB, venv string, modules ...string) string {
+	t.Helper()
+	py := filepath.Join(Root(t), ".tools", venv, "bin", "python")
+	if !imports(py, modules) {
+		missing(t, venv+" with "+strings.Join(modules, ", "))
+	}
+	return py
+}
+
+func imports(python string, modules []string) bool {
+	program := "pass"
+	for _, m := range modules {
+		program += "\nimport " + m
+	}
+	return exec.Command(python, "-c", program).Run() == nil
 }
 
 // Root returns the repository's root: the nearest folder upward with go.mod.
