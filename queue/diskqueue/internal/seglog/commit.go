@@ -23,7 +23,9 @@ import (
 //   - bytes are written in the order of their places, under wmu;
 //   - nothing is written to a segment before the one before it is synced whole;
 //   - synced never exceeds written; both only grow;
-//   - after a write or sync failed neither grows again.
+//   - after a write or sync failed neither grows again;
+//   - syncs follow one another: Linux reports a failed write back to one of
+//     those who sync the file at the time, and the other must not go by its nil.
 
 // turn is whose turn it is to sync.
 type turn struct {
@@ -133,12 +135,16 @@ func (l *Log) sync() {
 	l.wmu.Lock()
 	s, end := l.last, Pos(l.written.Load())
 	l.wmu.Unlock()
-	if l.syncSegment(s) == nil {
-		l.raiseSynced(end)
-	}
+	l.syncTo(s, end)
 }
 
-func (l *Log) syncSegment(s *segment) error {
+// syncTo syncs a segment, upon which the log is on the disk up to end.
+func (l *Log) syncTo(s *segment, end Pos) error {
+	l.smu.Lock()
+	defer l.smu.Unlock()
+	if err := l.Err(); err != nil {
+		return err
+	}
 	f, err := l.fileOf(s)
 	if err == nil {
 		err = f.Datasync()
@@ -146,6 +152,7 @@ func (l *Log) syncSegment(s *segment) error {
 	if err != nil {
 		return l.fail(fmt.Errorf("sync %s: %w", fileName(s.id), err))
 	}
+	l.raiseSynced(end)
 	return nil
 }
 
@@ -188,10 +195,9 @@ func (l *Log) flush() error {
 // write writes one chunk; wmu is held.
 func (l *Log) write(c chunk) error {
 	if c.seg != l.last {
-		if err := l.syncSegment(l.last); err != nil {
+		if err := l.syncTo(l.last, At(c.seg.id, headerSize)); err != nil {
 			return err
 		}
-		l.raiseSynced(At(c.seg.id, headerSize))
 		l.mu.Lock()
 		l.last = c.seg
 		l.mu.Unlock()

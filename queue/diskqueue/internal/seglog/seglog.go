@@ -103,6 +103,7 @@ type Log struct {
 	prepMu  sync.Mutex // held while making or giving up a ready segment
 	wmu     sync.Mutex // held while writing
 	last    *segment   // written to last
+	smu     sync.Mutex // held while syncing, after wmu
 	written atomic.Uint64
 
 	synced  atomic.Uint64
