@@ -19,6 +19,21 @@ func TestBoto3(t *testing.T) {
 	run(t, py, filepath.Join(need.Root(t), "test/clients/sqs_boto3.py"), listen(t).url)
 }
 
+// The same in the query protocol: SDKs from before November 2023 know no other.
+func TestBoto3Query(t *testing.T) {
+	py := need.PythonOf(t, "venv-query", "boto3")
+	for _, script := range []string{"sqs_boto3.py", "sqs_query.py"} {
+		t.Run(script, func(t *testing.T) {
+			run(t, py, filepath.Join(need.Root(t), "test/clients", script), listen(t).url)
+		})
+	}
+}
+
+func TestAWSCommandLineQuery(t *testing.T) {
+	py := need.PythonOf(t, "venv-query", "awscli")
+	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), filepath.Join(filepath.Dir(py), "aws"), listen(t).url)
+}
+
 func TestAWSCommandLine(t *testing.T) {
 	py := need.Python(t, "awscli")
 	cli := filepath.Join(filepath.Dir(py), "aws")

@@ -106,7 +106,9 @@ assert "Messages" not in sqs.receive_message(QueueUrl=url)
 counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
 assert counts == {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "1"}, counts
 sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"], VisibilityTimeout=0)
-again = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["ApproximateReceiveCount"], MessageAttributeNames=["All"])["Messages"][0]
+# Versions that speak the query protocol know only the older name of this argument.
+names = "AttributeNames" if sqs.meta.service_model.metadata["protocol"] == "query" else "MessageSystemAttributeNames"
+again = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], **{names: ["ApproximateReceiveCount"]})["Messages"][0]
 assert again["Attributes"] == {"ApproximateReceiveCount": "2"} and len(again["MessageAttributes"]) == 3, again
 assert again["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
 
