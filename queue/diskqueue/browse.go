@@ -40,7 +40,7 @@ func (e *Engine) Browse(_ context.Context, name, after string, max int) ([]drive
 		}
 		m.Receives, m.FirstReceived, m.Source = int(s.f.receives), fromMilli(s.f.first), s.from
 		if fifo {
-			m.Sequence = sequence(s.m.seq())
+			asFIFO(&m, s.m.seq())
 		}
 		b := driver.Browsed{Message: m, State: driver.StateVisible}
 		switch s.f.state {
@@ -103,7 +103,7 @@ func (e *Engine) DeleteID(_ context.Context, name, id string) (bool, error) {
 	}
 	found := false
 	if seq, sent, ok := e.parseID(id); ok {
-		if m := q.messages.get(seq); m != nil && int64(m.sent) == sent/1000 {
+		if m := q.messages.get(seq); m != nil && (int64(m.sent) == sent/1000 || q.fifo && e.moved(m)) {
 			e.remove(q, seq)
 			e.log.Append(deleteRecord(q.uid, []uint64{seq}))
 			found = true
@@ -113,3 +113,7 @@ func (e *Engine) DeleteID(_ context.Context, name, id string) (bool, error) {
 	e.mu.Unlock()
 	return found, opError("delete from", name, e.commit(end))
 }
+
+// moved reports whether a message is a dead letter. The time of those in FIFO
+// queues is that of their move.
+func (e *Engine) moved(m *entry) bool { return m.flight != 0 && e.flights.get(m.flight).source != 0 }

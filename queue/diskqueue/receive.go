@@ -309,8 +309,11 @@ func (e *Engine) deadLetter(q *state, m *entry) *state {
 func (e *Engine) move(q, to *state, m *entry) {
 	f := e.flights.get(m.flight)
 	group := q.groups.name(f.group)
-	e.log.Append(putMove(nil, q.uid, to.uid, m, f, q.name, group))
 	moved, receives, first := *m, f.receives, f.first
+	if to.fifo { // where retention counts from the move
+		moved.sent = uint32(now() / 1000)
+	}
+	e.log.Append(putMove(nil, q.uid, to.uid, &moved, f, q.name, group))
 	e.moveIn(to, moved, receives, first, q.name, group)
 	e.remove(q, moved.seq())
 	to.wakeUp(1)
@@ -361,9 +364,19 @@ func (r *reception) readOne(t *taken, buf *[]byte) (driver.Message, error) {
 	m.FirstReceived = fromMilli(t.r.first)
 	m.Source = t.source
 	if r.q.fifo {
-		m.Sequence = sequence(t.r.seq)
+		asFIFO(&m, t.r.seq)
 	}
 	return m, nil
+}
+
+// asFIFO fills in what a message of a FIFO queue has beside. A dead letter's
+// deduplication id is its message id, as on SQS: two that share one because five
+// minutes were between them stay two.
+func asFIFO(m *driver.Message, seq uint64) {
+	m.Sequence = sequence(seq)
+	if m.Source != "" {
+		m.DedupID = m.ID
+	}
 }
 
 // readMessage reads a message's record. It must be that of the message asked

@@ -295,7 +295,7 @@ func (e *Engine) empty(q *state) {
 	q.messages, q.cursor = entries{}, 0
 	q.hidden.h, q.due.head, q.due.tail = nil, 0, 0
 	q.delayed, q.inFlight = 0, 0
-	q.groups, q.attempts = groups{}, nil
+	q.groups, q.attempts, q.dedup = groups{}, nil, dedup{}
 	if e.live != nil {
 		e.bury(1 << 62)
 	}
