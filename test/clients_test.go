@@ -18,6 +18,7 @@ import (
 // prints. Their scripts are in clients/.
 func TestClients(t *testing.T) {
 	python := need.Python(t, "boto3", "awscli", "pymemcache")
+	older := need.PythonOf(t, "venv-query", "boto3")
 	swaks := need.Tool(t, "swaks")
 	dir := application(t, `name = "clients"
 [queue.default]
@@ -41,6 +42,7 @@ public = true
 		command []string
 	}{
 		{"boto3 on SQS", nil, []string{python, "clients/sqs_boto3.py", endpoint}},
+		{"boto3 of the query protocol on SQS", nil, []string{older, "clients/sqs_query.py", endpoint}},
 		{"aws CLI on SQS", nil, []string{"sh", "clients/sqs_awscli.sh", aws, endpoint}},
 		// As a shell after eval "$(dayfly env)": no flag names the endpoint.
 		{"aws CLI in a shell", nil, []string{aws, "sqs", "get-queue-url", "--queue-name", "default"}},
