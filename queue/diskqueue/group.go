@@ -9,8 +9,9 @@ import (
 // A group is the messages of one MessageGroupId in one queue.
 //
 // On a FIFO queue its visible messages stand in one line in the order they were
-// sent, and while one of them is in flight none is handed out, except by the
-// receive that has it.
+// sent. While one is in flight none sent after it is handed out, except by the
+// receive that has it. One sent before it is: what was given back, or timed out,
+// comes again though what followed it is still in flight, as on SQS.
 //
 // On a standard queue a group is a tenant. Groups that have at least noisyFrom
 // messages in flight, and more than a tenth of all, are noisy: their messages
@@ -24,6 +25,7 @@ type group struct {
 	dueTurn  bool   // a due message is preferred
 	messages int    // in whatever state
 	inFlight int
+	held     []uint64 // FIFO queues: seqs of those in flight, ascending; ten or so
 	key      uint64 // seq of the oldest message in its lines, while in ready
 	place    int    // in ready; -1: not there
 	noisy    bool   // in groups.noisy
@@ -103,11 +105,38 @@ func (x *group) oldest() uint64 {
 	return seq
 }
 
+// firstHeld returns the least seq in flight in a group of a FIFO queue; none is
+// as high as can be.
+func (x *group) firstHeld() uint64 {
+	if len(x.held) == 0 {
+		return maxSeq + 1
+	}
+	return x.held[0]
+}
+
+// hold takes down that a message of a FIFO queue is in flight, or no longer.
+func (x *group) hold(seq uint64, on bool) {
+	i, there := slices.BinarySearch(x.held, seq)
+	switch {
+	case on && !there:
+		x.held = slices.Insert(x.held, i, seq)
+	case !on && there:
+		x.held = slices.Delete(x.held, i, i+1)
+	}
+}
+
+// A streak is messages of one group of a FIFO queue that a receive takes one
+// after the other. It ends before the first that was in flight already.
+type streak struct {
+	of    *group
+	until uint64 // seq
+}
+
 // regroup puts a group where it belongs after its lines or its messages in
 // flight changed.
 func (q *state) regroup(x *group) {
 	seq := x.oldest()
-	if q.fifo && x.inFlight > 0 {
+	if seq > x.firstHeld() {
 		seq = 0
 	}
 	switch {

@@ -42,16 +42,16 @@ func (e *Engine) Receive(ctx context.Context, name string, o driver.ReceiveOptio
 
 // reception is one call of Receive.
 type reception struct {
-	e     *Engine
-	name  string
-	o     driver.ReceiveOptions
-	q     *state
-	w     *waiter // when registered with q
-	until time.Time
-	got   []taken
-	more  bool       // nothing was got, but only because a bound was reached
-	end   seglog.Pos // of what was appended and not yet written; 0: nothing
-	held  *group     // FIFO: of the last message got
+	e      *Engine
+	name   string
+	o      driver.ReceiveOptions
+	q      *state
+	w      *waiter // when registered with q
+	until  time.Time
+	got    []taken
+	more   bool       // nothing was got, but only because a bound was reached
+	end    seglog.Pos // of what was appended and not yet written; 0: nothing
+	streak *streak    // FIFO: what the last message got is of
 }
 
 func (r *reception) run(ctx context.Context) ([]driver.Message, error) {
@@ -209,7 +209,7 @@ func (r *reception) take() error {
 	var err error
 	moves := 0
 	for len(r.got) < r.o.Max && len(expired) < maxExpired && moves < maxMoves {
-		m := q.next(synced, r.held)
+		m := q.next(synced, r.streak)
 		if m == nil {
 			break
 		}
@@ -262,8 +262,11 @@ func (r *reception) hand(m *entry, at, visibleAt int64) error {
 	if m.flight != 0 {
 		f := e.flights.get(m.flight)
 		if f.group != 0 {
-			r.held = q.groups.list[f.group]
-			r.held.dueTurn = f.state != due
+			x := q.groups.list[f.group]
+			x.dueTurn = f.state != due
+			if q.fifo && (r.streak == nil || r.streak.of != x) {
+				r.streak = &streak{x, x.firstHeld()}
+			}
 		} else {
 			q.dueTurn = false
 		}

@@ -92,6 +92,9 @@ func (q *state) count(f *flight, n int) {
 	if f.group != 0 {
 		x := q.groups.list[f.group]
 		x.inFlight += n
+		if q.fifo {
+			x.hold(f.seq, n > 0)
+		}
 		q.regroup(x)
 	}
 }
@@ -108,13 +111,13 @@ func (q *state) promote(now int64) (n int) {
 }
 
 // next returns the message to hand out; it stays where it is. Fresh messages
-// beyond synced are not on the disk yet. held is the group of a FIFO queue of
-// which the same receive has messages already, or nil: it goes first, as SQS
-// hands out as many of one group as it can.
-func (q *state) next(synced seglog.Pos, held *group) *entry {
+// beyond synced are not on the disk yet. On a FIFO queue s is what the same
+// receive has already, or nil: its group goes first, as SQS hands out as many of
+// one group as it can.
+func (q *state) next(synced seglog.Pos, s *streak) *entry {
 	if q.fifo {
-		if held != nil {
-			if m := q.pick(held, synced); m != nil {
+		if s != nil {
+			if m := q.pick(s.of, synced); m != nil && m.seq() < s.until {
 				return m
 			}
 		}

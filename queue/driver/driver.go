@@ -104,9 +104,9 @@ type Service interface {
 	// then has nothing to hand out.
 	//
 	// On a FIFO queue messages of a group come in the order they were sent, and
-	// none while another receive has one of them; one receive may get several. A
-	// repeated AttemptID within 5 minutes gets the same messages and receipts
-	// again, hidden anew, unless one of them was touched meanwhile.
+	// none while another receive has one sent before it; one receive may get
+	// several. A repeated AttemptID within 5 minutes gets the same messages and
+	// receipts again, hidden anew, unless one of them was touched meanwhile.
 	//
 	// On a standard queue messages with a GroupID are handed out fairly: groups
 	// with at least 30 messages in flight that are more than a tenth of all come
