@@ -123,7 +123,7 @@ func (e *Engine) setAttributes(q *state, a driver.Attributes) {
 		}
 		if m := q.messages.get(f.seq); m != nil {
 			q.leave(i, f)
-			q.hide(i, f, delayed, m.visibleAfter(a.Delay))
+			q.hide(i, f, delayed, visibleAfter(int64(m.sent)*1000+int64(f.since), a.Delay))
 		}
 	}
 	q.wakeUp(len(q.waiters))

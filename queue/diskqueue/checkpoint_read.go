@@ -218,7 +218,7 @@ func (r *checkpointReader) loadEntry(q *state, m entry, d *decoder) {
 		return
 	}
 	if s == 0 || s == waiting {
-		e.enter(q, m, 0, group)
+		e.enter(q, m, 0, 0, group)
 		e.nextSeq = max(e.nextSeq, m.seq()+1)
 		return
 	}

@@ -30,10 +30,10 @@ func (e *entry) seq() uint64 { return e.key >> 16 }
 // size of the record in bytes, rounded up to 64.
 func (e *entry) size() uint32 { return uint32(e.key&0xffff) * sizeUnit }
 
-// visibleAfter is when a message with a delay becomes visible, Unix
-// milliseconds: not early, and up to a second late.
-func (e *entry) visibleAfter(delay time.Duration) int64 {
-	return (int64(e.sent)+1)*1000 + delay.Milliseconds()
+// visibleAfter is when a message of a FIFO queue, sent then, is visible: not
+// early, and at most a millisecond late.
+func visibleAfter(sentMilli int64, delay time.Duration) int64 {
+	return sentMilli + 1 + delay.Milliseconds()
 }
 
 // run is a stretch of entries in ascending order of seq. Entries are removed

@@ -16,7 +16,7 @@ type flight struct {
 	prev      uint32 // neighbours in the line it stands in
 	next      uint32
 	group     uint32 // index in the queue's groups; 0: none
-	since     uint32 // Unix seconds of the last receive; 0: none
+	since     uint32 // Unix seconds of the last receive; until then the milliseconds of sending after entry.sent
 }
 
 type flightState uint8

@@ -26,9 +26,9 @@ type group struct {
 	messages int    // in whatever state
 	inFlight int
 	held     []uint64 // FIFO queues: seqs of those in flight, ascending; ten or so
-	key      uint64 // seq of the oldest message in its lines, while in ready
-	place    int    // in ready; -1: not there
-	noisy    bool   // in groups.noisy
+	key      uint64   // seq of the oldest message in its lines, while in ready
+	place    int      // in ready; -1: not there
+	noisy    bool     // in groups.noisy
 }
 
 // noisyFrom and noisyShare: see the developer guide's page on fair queues.

@@ -207,7 +207,7 @@ func (e *Engine) applyMessage(k kind, s stamp, d *decoder, pos seglog.Pos, size 
 		q.dedup.put(dedupKey(q, string(group), string(dedupID)), s.seq, s.sent)
 	}
 	if m == nil {
-		e.enter(q, newEntry(s.seq, pos, size, s.sent), s.visibleAt, string(group))
+		e.enter(q, newEntry(s.seq, pos, size, s.sent), s.sent, s.visibleAt, string(group))
 	}
 }
 
@@ -237,13 +237,14 @@ func (e *Engine) drop(m *entry) {
 }
 
 // enter puts a new message into a queue, delayed if it becomes visible later.
-func (e *Engine) enter(q *state, m entry, visibleAt int64, group string) {
+func (e *Engine) enter(q *state, m entry, sentMilli, visibleAt int64, group string) {
 	e.keep(&m)
 	if visibleAt != 0 || group != "" {
 		i, f := e.flights.alloc(m.seq())
 		m.flight = i
 		f.group = q.groups.join(group, &e.flights)
 		if visibleAt != 0 {
+			f.since = uint32(sentMilli % 1000)
 			q.hide(i, f, delayed, visibleAt)
 		} else {
 			q.show(i, f, waiting)

@@ -117,6 +117,9 @@ func (e *Engine) send(q *state, out []driver.Outgoing, s *scratch, sent []driver
 		if delay > 0 {
 			visibleAt = later(delay)
 		}
+		if delay > 0 && q.fifo {
+			visibleAt = visibleAfter(at, delay) // as setAttributes will count it
+		}
 		seq := e.nextSeq
 		e.nextSeq++
 		b := s.record(i)
@@ -126,11 +129,8 @@ func (e *Engine) send(q *state, out []driver.Outgoing, s *scratch, sent []driver
 		if q.fifo {
 			q.dedup.put(key, seq, at)
 			sent[i].Sequence = sequence(seq)
-			if visibleAt != 0 {
-				visibleAt = m.visibleAfter(delay) // as setAttributes will count it
-			}
 		}
-		e.enter(q, m, visibleAt, out[i].GroupID)
+		e.enter(q, m, at, visibleAt, out[i].GroupID)
 		sent[i].ID = e.id(seq, at)
 	}
 	return e.log.End()
