@@ -9,6 +9,7 @@ import (
 	"github.com/dayfly-dev/dayfly/blob/s3server"
 	"github.com/dayfly-dev/dayfly/internal/gateway"
 	"github.com/dayfly-dev/dayfly/internal/sigv4"
+	"github.com/dayfly-dev/dayfly/internal/stsserver"
 	"github.com/dayfly-dev/dayfly/mail/sesserver"
 	"github.com/dayfly-dev/dayfly/queue/sqsserver"
 )
@@ -21,7 +22,7 @@ const region = "eu-central-2"
 // account is the account number in the embedded services' names.
 const account = "000000000000"
 
-// startAWS serves SQS, S3 and SES on one address, or points the processes to
+// startAWS serves SQS, SNS, S3, SES and STS on one address, or points the processes to
 // the services of the environment.
 func (a *App) startAWS(ctx context.Context) error {
 	if a.external.AWS {
@@ -69,9 +70,14 @@ func (a *App) startGateway(context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := gateway.New(gateway.Options{
-		Credentials: []sigv4.Credentials{{AccessKeyID: a.keys.AccessKey, SecretAccessKey: a.keys.SecretKey}},
-		Services:    map[string]http.Handler{"sqs": sqs, "ses": ses}, S3: objects, Log: a.log})
+	sns, err := a.openTopics()
+	if err != nil {
+		return err
+	}
+	own := sigv4.Credentials{AccessKeyID: a.keys.AccessKey, SecretAccessKey: a.keys.SecretKey}
+	sts := &stsserver.Server{Account: account, Credentials: own}
+	handler, err := gateway.New(gateway.Options{Credentials: []sigv4.Credentials{own},
+		Services: map[string]http.Handler{"sqs": sqs, "sns": sns, "ses": ses, "sts": sts}, S3: objects, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -89,7 +95,7 @@ func (a *App) startGateway(context.Context) error {
 	a.variables.set("AWS_ACCESS_KEY_ID", a.keys.AccessKey)
 	a.variables.set("AWS_SECRET_ACCESS_KEY", a.keys.SecretKey)
 	for name := range a.manifest.Queue {
-		a.variables.set("QUEUE_"+envName(name)+"_URL", url+"/"+account+"/"+name)
+		a.variables.set("QUEUE_"+envName(name)+"_URL", url+"/"+account+"/"+a.names[name])
 	}
 	a.buckets = &buckets{app: a, server: objects}
 	return nil

@@ -10,7 +10,7 @@ import (
 // external says which services dayfly does not embed because its own
 // environment names others: that is how the same application runs on AWS.
 //
-//	AWS_ENDPOINT_URL set, or DAYFLY_AWS=1   SQS, S3 and SES are AWS's (or that endpoint's)
+//	AWS_ENDPOINT_URL set, or DAYFLY_AWS=1   SQS, SNS, S3 and SES are AWS's (or that endpoint's)
 //	CACHE_<NAME>_URL                         that cache
 //	DATABASE_URL, DATABASE_<NAME>_URL        that database
 //	SMTP_URL                                 mail goes there
@@ -65,5 +65,5 @@ func (x *external) queue(m *manifest.Manifest, name string) string {
 	if v := x.env["QUEUE_"+envName(name)+"_URL"]; v != "" {
 		return v[strings.LastIndexByte(v, '/')+1:]
 	}
-	return m.Name + "-" + name
+	return m.Name + "-" + m.ServiceName(name)
 }

@@ -69,7 +69,7 @@ func (v *inboxView) List(_ context.Context, before string, limit int) ([]dash.Ma
 }
 
 func summary(e inbox.Entry) dash.MailSummary {
-	return dash.MailSummary{ID: e.ID, From: e.From, To: e.To, Subject: e.Subject, Received: e.Received, Size: e.Size}
+	return dash.MailSummary{ID: e.ID, SMS: e.Kind == inbox.KindSMS, From: e.From, To: e.To, Subject: e.Subject, Received: e.Received, Size: e.Size}
 }
 
 // Get parses a mail.

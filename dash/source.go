@@ -179,7 +179,7 @@ type Queues interface {
 	DeleteID(ctx context.Context, name, id string) (bool, error)
 }
 
-// Inbox keeps the mails the application sent. Ids are opaque and need no
+// Inbox keeps the mails and text messages the application sent. Ids are opaque and need no
 // escaping in a path segment.
 type Inbox interface {
 	// List returns up to max mails, newest first, that are older than the mail
@@ -197,7 +197,8 @@ type Inbox interface {
 // MailSummary is one line of the inbox.
 type MailSummary struct {
 	ID       string    `json:"id"`
-	From     string    `json:"from"`
+	SMS      bool      `json:"sms"`     // a text message to phones
+	From     string    `json:"from"`    // of a text message the sender's name, or ""
 	To       []string  `json:"to"`      // envelope recipients
 	Subject  string    `json:"subject"` // decoded
 	Received time.Time `json:"received"`

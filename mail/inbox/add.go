@@ -13,6 +13,8 @@ import (
 
 // Envelope is what a mail's transport knew of it, beside the mail.
 type Envelope struct {
+	// Kind of the message; "" is KindMail.
+	Kind Kind
 	// From is the envelope's sender; empty for a bounce.
 	From string
 	// To are the envelope's recipients, those of Bcc among them.
@@ -133,6 +135,9 @@ func after(id string) string {
 // with it the file alone says to whom the mail went, Bcc included.
 func (env Envelope) header(at time.Time) string {
 	var s strings.Builder
+	if env.Kind != "" && env.Kind != KindMail {
+		fmt.Fprintf(&s, kindField+"%s\r\n", env.Kind)
+	}
 	fmt.Fprintf(&s, "Return-Path: <%s>\r\n", clean(env.From))
 	for _, to := range env.To {
 		fmt.Fprintf(&s, "Delivered-To: %s\r\n", clean(to))

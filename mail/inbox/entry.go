@@ -19,6 +19,8 @@ import (
 type Entry struct {
 	// ID names the mail; IDs sort by arrival.
 	ID string
+	// Kind of the message: a mail or a text message.
+	Kind Kind
 	// Received is when the mail came.
 	Received time.Time
 	// Size is the file's, in bytes.
@@ -34,7 +36,7 @@ type Entry struct {
 
 // index reads the head of one mail.
 func (b *Inbox) index(id string) Entry {
-	e := Entry{ID: id}
+	e := Entry{ID: id, Kind: KindMail}
 	e.Received, _ = time.Parse(timeForm, id[:len(timeForm)]) // validID has checked it
 	f, err := os.Open(b.path(id))
 	if err != nil {
@@ -45,7 +47,9 @@ func (b *Inbox) index(id string) Entry {
 	if fi, err := f.Stat(); err == nil {
 		e.Size = fi.Size()
 	}
-	h, err := readHeader(bufio.NewReader(io.LimitReader(f, maxHeadSize)))
+	r := bufio.NewReader(io.LimitReader(f, maxHeadSize))
+	e.Kind = kindOf(r)
+	h, err := readHeader(r)
 	if err != nil {
 		e.Broken = err.Error()
 	}

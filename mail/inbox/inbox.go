@@ -1,5 +1,6 @@
 // Package inbox keeps the mail that an application sends while it is developed:
-// one .eml file for each, in a folder, in the order of arrival.
+// one .eml file for each, in a folder, in the order of arrival. Text messages to
+// phones are kept beside it, in the same form.
 //
 // Durable: a mail that Add has taken is synced, content and name, before Add
 // returns. A process that dies leaves no half mail, only a temporary file that
