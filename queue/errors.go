@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
@@ -44,7 +45,7 @@ func (e *InvalidError) Error() string {
 func invalid(field string, value any, reason string) *InvalidError {
 	v := fmt.Sprint(value)
 	if len(v) > 64 {
-		v = v[:64] + "…"
+		v = strings.ToValidUTF8(v[:64], "") + "…"
 	}
 	return &InvalidError{Field: field, Value: v, Reason: reason}
 }

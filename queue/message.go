@@ -3,6 +3,7 @@ package queue
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,10 +47,8 @@ func checkMessage(name string, m *Outgoing) *InvalidError {
 	if len(m.Attributes) > maxAttributes {
 		return invalid("Attributes", len(m.Attributes), "must be at most 10")
 	}
-	for n, a := range m.Attributes {
-		if err := checkAttribute(n, a); err != nil {
-			return err
-		}
+	if err := checkAttributes(m.Attributes); err != nil {
+		return err
 	}
 	for n, a := range m.System {
 		if n != traceHeader {
@@ -89,6 +88,18 @@ func checkOrdering(name string, m *Outgoing) *InvalidError {
 	return nil
 }
 
+// checkAttributes returns what is wrong with the first attribute, by name, that
+// is wrong: the same message is always refused for the same reason.
+func checkAttributes(m map[string]Attribute) (first *InvalidError) {
+	var at string
+	for name, a := range m {
+		if err := checkAttribute(name, a); err != nil && (first == nil || name < at) {
+			at, first = name, err
+		}
+	}
+	return first
+}
+
 func checkAttribute(name string, a Attribute) *InvalidError {
 	field := "Attributes[" + name + "]"
 	if reason := wrongAttributeName(name); reason != "" {
@@ -106,7 +117,7 @@ func checkAttribute(name string, a Attribute) *InvalidError {
 		if !allowedText(a.String) {
 			return invalid(field+".String", a.String, "has a character SQS does not take")
 		}
-		if kind == "Number" && !allowedNumber(a.String) {
+		if kind == "Number" && !IsNumber(a.String) {
 			return invalid(field+".String", a.String, "must be a number of at most 38 digits, 10^-128 to 10^126 in size")
 		}
 	case "Binary":
@@ -124,10 +135,8 @@ func wrongAttributeName(name string) string {
 	if name == "" || len(name) > maxAttributeName {
 		return "must be a name of 1 to 256 characters"
 	}
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
-			return "must be a name of letters, digits, - _ and ."
-		}
+	if !IsAttributeName(name) {
+		return "must be a name of letters, digits, - _ and ."
 	}
 	if name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
 		return "must not start or end with a dot nor have two in a row"
@@ -137,6 +146,28 @@ func wrongAttributeName(name string) string {
 		return "must not start with AWS. or Amazon."
 	}
 	return ""
+}
+
+// IsAttributeName reports whether name has only characters of a message
+// attribute's name: letters and digits, also of other scripts, - _ and a dot.
+// SQS documents those of ASCII and takes the others.
+func IsAttributeName(name string) bool {
+	for i := 0; i < len(name); {
+		c := name[i]
+		if c < utf8.RuneSelf {
+			if !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+				return false
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(name[i:])
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return false
+		}
+		i += n
+	}
+	return true
 }
 
 // allowedText reports whether s is UTF-8 of the characters SQS takes: those of
@@ -173,9 +204,10 @@ func allowedToken(s string) bool {
 	return true
 }
 
-// allowedNumber: optional sign, digits with an optional point, optional
-// exponent; at most 38 significant digits and 10^-128 to 10^126 in size.
-func allowedNumber(s string) bool {
+// IsNumber reports whether s is a value of a message attribute of type Number:
+// optional sign, digits with an optional point, optional exponent; at most 38
+// significant digits and 10^-128 to 10^126 in size.
+func IsNumber(s string) bool {
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")
 	exp := 0
 	if hasExponent {
@@ -203,7 +235,7 @@ func allowedNumber(s string) bool {
 		(magnitude <= 126 || magnitude == 127 && significant == "1")
 }
 
-func checkReceive(name string, o ReceiveOptions) error {
+func checkReceive(o ReceiveOptions) error {
 	if o.Max < 1 || o.Max > maxReceiveBatch {
 		return invalid("Max", o.Max, "must be 1 to 10")
 	}
@@ -213,8 +245,8 @@ func checkReceive(name string, o ReceiveOptions) error {
 	if o.Wait != -1 && (o.Wait < 0 || o.Wait > maxWait) {
 		return invalid("Wait", o.Wait, "must be 0s to 20s, or -1 for the queue's")
 	}
-	if o.AttemptID != "" && (!isFIFO(name) || !allowedToken(o.AttemptID)) {
-		return invalid("AttemptID", o.AttemptID, "is for FIFO queues, at most 128 letters, digits and punctuation marks")
+	if o.AttemptID != "" && !allowedToken(o.AttemptID) {
+		return invalid("AttemptID", o.AttemptID, "must be at most 128 letters, digits and punctuation marks")
 	}
 	return nil
 }

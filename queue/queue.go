@@ -187,8 +187,11 @@ func (s *Service) Receive(ctx context.Context, name string, o ReceiveOptions) ([
 	if err := checkName("Name", name); err != nil {
 		return nil, err
 	}
-	if err := checkReceive(name, o); err != nil {
+	if err := checkReceive(o); err != nil {
 		return nil, err
+	}
+	if !isFIFO(name) {
+		o.AttemptID = "" // as SQS, which takes it and does not look at it
 	}
 	return s.d.Receive(ctx, name, o)
 }

@@ -6,18 +6,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
 
-// recorder is a driver that takes everything and remembers what CreateQueue was
-// given: these tests are of what reaches a driver.
+// recorder is a driver that takes everything and remembers what CreateQueue and
+// Receive were given: these tests are of what reaches a driver.
 type recorder struct {
 	driver.Service
-	created driver.Attributes
-	calls   int
+	created  driver.Attributes
+	received driver.ReceiveOptions
+	calls    int
 }
 
 func (r *recorder) CreateQueue(_ context.Context, _ string, a driver.Attributes, _ map[string]string) error {
@@ -31,8 +33,9 @@ func (r *recorder) Send(_ context.Context, _ string, m []driver.Outgoing) ([]dri
 	return make([]driver.Sent, len(m)), nil
 }
 
-func (r *recorder) Receive(context.Context, string, driver.ReceiveOptions) ([]driver.Message, error) {
+func (r *recorder) Receive(_ context.Context, _ string, o driver.ReceiveOptions) ([]driver.Message, error) {
 	r.calls++
+	r.received = o
 	return nil, nil
 }
 
@@ -182,6 +185,9 @@ func TestSendArguments(t *testing.T) {
 		"not a number":      {m: attr("a", str("Number", "twelve")), field: "Attributes[a].String"},
 		"number with space": {m: attr("a", str("Number", " 1")), field: "Attributes[a].String"},
 		"name":              {m: attr("a-Z_0.9", str("String", "v"))},
+		"name in Danish":    {m: attr("attr.1øßä", str("String", "v"))},
+		"section sign":      {m: attr("a§b", str("String", "v")), field: "Attributes"},
+		"name not UTF-8":    {m: attr("a\xff", str("String", "v")), field: "Attributes"},
 		"empty name":        {m: attr("", str("String", "v")), field: "Attributes"},
 		"name with space":   {m: attr("a b", str("String", "v")), field: "Attributes"},
 		"257 characters":    {m: attr(strings.Repeat("n", 257), str("String", "v")), field: "Attributes"},
@@ -232,7 +238,8 @@ func TestReceiveArguments(t *testing.T) {
 		"visibility -2":    {o: ReceiveOptions{Visibility: -2}, field: "Visibility"},
 		"wait more":        {o: ReceiveOptions{Wait: 21 * time.Second}, field: "Wait"},
 		"attempt":          {queue: "q.fifo", o: ReceiveOptions{AttemptID: "a"}},
-		"attempt standard": {o: ReceiveOptions{AttemptID: "a"}, field: "AttemptID"},
+		"attempt standard": {o: ReceiveOptions{AttemptID: "a"}},
+		"attempt space":    {o: ReceiveOptions{AttemptID: "a b"}, field: "AttemptID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &recorder{}
@@ -248,6 +255,41 @@ func TestReceiveArguments(t *testing.T) {
 	judge(t, r, err, "")
 	_, err = New(r).Queue("q").ChangeVisibility(t.Context(), VisibilityChange{Receipt: "r", Visibility: -1})
 	judge(t, r, err, "Visibility")
+}
+
+// An attempt's id means nothing on a standard queue; SQS takes it there too.
+func TestAttemptOfStandard(t *testing.T) {
+	r := &recorder{}
+	for name, want := range map[string]string{"q": "", "q.fifo": "a"} {
+		if _, err := New(r).Receive(t.Context(), name, ReceiveOptions{AttemptID: "a"}); err != nil || r.received.AttemptID != want {
+			t.Errorf("%s: the driver got %q, %v; want %q", name, r.received.AttemptID, err, want)
+		}
+	}
+}
+
+// Of several attributes that are wrong the first by name is told, always.
+func TestSameRefusal(t *testing.T) {
+	m := Outgoing{Body: "b", Attributes: map[string]Attribute{}}
+	for _, name := range []string{"d", "b", "c", "a", "e"} {
+		m.Attributes[name] = Attribute{DataType: "Integer", String: "1"}
+	}
+	m.Attributes["a"] = Attribute{DataType: "String", String: "fine"}
+	for range 20 {
+		_, err := New(&recorder{}).Send(t.Context(), "q", []Outgoing{m})
+		var wrong *InvalidError
+		if !errors.As(err, &wrong) || wrong.Field != "Attributes[b].DataType" {
+			t.Fatalf("refused for %v, want attribute b", err)
+		}
+	}
+}
+
+// A value shown in part is still text.
+func TestShortenedValue(t *testing.T) {
+	_, err := New(&recorder{}).Send(t.Context(), "q", []Outgoing{{Body: strings.Repeat("é", 100) + "\x01"}})
+	var wrong *InvalidError
+	if !errors.As(err, &wrong) || !utf8.ValidString(wrong.Value) || len(wrong.Value) > 70 {
+		t.Fatalf("%v", err)
+	}
 }
 
 func TestBrowseUnsupported(t *testing.T) {
