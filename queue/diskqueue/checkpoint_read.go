@@ -82,39 +82,45 @@ func (r *checkpointReader) run() error {
 		if err != nil {
 			return err
 		}
-		d := &decoder{b: b}
-		k := d.byte()
-		if r.headed != (k != blockHead) {
-			return r.bad("block out of place")
-		}
-		switch k {
-		case blockHead:
-			r.head(d)
-		case blockQueue:
-			r.queue(d)
-		case blockMessages:
-			r.messages(d)
-		case blockDedup:
-			r.dedup(d)
-		case blockDropped:
-			name := d.string()
-			r.e.dropped[name] = d.milli()
-		case blockMoveTask:
-			r.e.loadMoveTask(d)
-		case blockEnd:
-			if d.uint() != r.count || r.off != r.size {
-				d.fail()
-			}
-		default:
-			d.fail()
-		}
-		if d.done() != nil {
-			return r.bad("block is malformed")
-		}
-		if k == blockEnd {
-			return nil
+		k, err := r.apply(b)
+		if err != nil || k == blockEnd {
+			return err
 		}
 	}
+}
+
+// apply enters a block into the engine's memory and returns its kind.
+func (r *checkpointReader) apply(b []byte) (kind byte, err error) {
+	d := &decoder{b: b}
+	kind = d.byte()
+	if r.headed != (kind != blockHead) {
+		return kind, r.bad("block out of place")
+	}
+	switch kind {
+	case blockHead:
+		r.head(d)
+	case blockQueue:
+		r.queue(d)
+	case blockMessages:
+		r.messages(d)
+	case blockDedup:
+		r.dedup(d)
+	case blockDropped:
+		name := d.string()
+		r.e.dropped[name] = d.milli()
+	case blockMoveTask:
+		r.e.loadMoveTask(d)
+	case blockEnd:
+		if d.uint() != r.count || r.off != r.size {
+			d.fail()
+		}
+	default:
+		d.fail()
+	}
+	if d.done() != nil {
+		return kind, r.bad("block is malformed")
+	}
+	return kind, nil
 }
 
 // next returns the next block, valid until the one after.
