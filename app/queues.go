@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,7 +41,7 @@ func (a *App) startQueues(ctx context.Context) error {
 		}
 		a.queues = queue.New(engine)
 		for name := range a.manifest.Queue {
-			a.names[name] = name
+			a.names[name] = a.manifest.ServiceName(name)
 		}
 	}
 	a.onStop("queues", func(context.Context) error { return a.queues.Close() })
@@ -55,8 +56,8 @@ func (a *App) startQueues(ctx context.Context) error {
 // makeQueue makes a queue and its dead-letter queue be as the manifest says,
 // with the messages they hold.
 func (a *App) makeQueue(ctx context.Context, name string, q *manifest.Queue) error {
-	dead := manifest.Dead(name)
-	if err := a.settleQueue(ctx, dead, queue.Attributes{Visibility: 30 * time.Second, Retention: 14 * 24 * time.Hour}); err != nil {
+	dead, fifo := manifest.Dead(name), strings.HasSuffix(name, ".fifo")
+	if err := a.settleQueue(ctx, dead, queue.Attributes{Visibility: 30 * time.Second, Retention: 14 * 24 * time.Hour, FIFO: fifo}); err != nil {
 		return err
 	}
 	visibility := time.Duration(q.Visibility)
@@ -64,19 +65,30 @@ func (a *App) makeQueue(ctx context.Context, name string, q *manifest.Queue) err
 		visibility = -1 // package queue takes 0 for its default
 	}
 	return a.settleQueue(ctx, name, queue.Attributes{
-		Visibility: visibility, Delay: time.Duration(q.Delay), Retention: time.Duration(q.Retention),
+		FIFO: fifo, Visibility: visibility, Delay: time.Duration(q.Delay), Retention: time.Duration(q.Retention),
 		// A worker sets a task that failed this often aside, with its error; the
 		// queue itself steps in for tasks that take their worker with them.
 		DeadLetter: &queue.DeadLetter{Queue: dead, MaxReceives: q.Attempts},
 	})
 }
 
+// settleQueue makes a queue, or gives it the attributes wanted and leaves alone
+// what the manifest says nothing of, such as permissions and deduplication.
 func (a *App) settleQueue(ctx context.Context, name string, want queue.Attributes) error {
 	err := a.queues.CreateQueue(ctx, name, want, nil)
-	if errors.Is(err, queue.ErrQueueExists) {
-		err = a.queues.SetAttributes(ctx, name, want)
+	if !errors.Is(err, queue.ErrQueueExists) {
+		return err
 	}
-	return err
+	d, err := a.queues.Describe(ctx, name)
+	if err != nil {
+		return err
+	}
+	now := d.Attributes
+	now.Visibility, now.Delay, now.DeadLetter = max(want.Visibility, 0), want.Delay, want.DeadLetter
+	if want.Retention != 0 {
+		now.Retention = want.Retention
+	}
+	return a.queues.SetAttributes(ctx, name, now)
 }
 
 // queueURL asks the service for the address of a manifest's queue.

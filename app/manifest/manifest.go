@@ -9,6 +9,7 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/task/schedule"
@@ -68,6 +69,7 @@ type Instances struct {
 
 // Queue is a message queue and its dead-letter queue, NAME-dead.
 type Queue struct {
+	FIFO       bool     `toml:"fifo"`       // in the order sent within a message group; then the names end in .fifo
 	Visibility Duration `toml:"visibility"` // 0s–12h, default 30s
 	Attempts   int      `toml:"attempts"`   // 1–1000, default 5; then NAME-dead
 	Delay      Duration `toml:"delay"`      // 0s–15m, default 0s
@@ -143,8 +145,23 @@ type Listen struct {
 	SMTP      string `toml:"smtp"`      // default 127.0.0.1:1025
 }
 
+// ServiceName is what a queue of the manifest is called in the embedded service.
+func (m *Manifest) ServiceName(queue string) string {
+	if q := m.Queue[queue]; q != nil && q.FIFO {
+		return queue + fifoSuffix
+	}
+	return queue
+}
+
+const fifoSuffix = ".fifo" // which SQS demands of the names of FIFO queues
+
 // Dead is the name of the dead-letter queue of a queue.
-func Dead(queue string) string { return queue + "-dead" }
+func Dead(queue string) string {
+	if stem, ok := strings.CutSuffix(queue, fifoSuffix); ok {
+		return stem + "-dead" + fifoSuffix
+	}
+	return queue + "-dead"
+}
 
 // Times is the schedule in the form that package schedule runs.
 func (m *Manifest) Times(name string) (schedule.Schedule, error) {

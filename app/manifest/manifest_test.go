@@ -95,6 +95,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"no name", "[process.web]\ncommand = \"x\"\n", "name is missing"},
 		{"no command", "name = \"a\"\n\n[process.web]\nhttp = true\n", "m.toml:3:10: process \"web\" has no command"},
 		{"schedule's queue", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\nqueue = \"defualt\"\n", "m.toml:6:1: there is no [queue.defualt]; did you mean \"default\"?"},
+		{"schedule's queue is FIFO", "name = \"a\"\n[queue.default]\nfifo = true\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\n", "queue \"default\" is FIFO, where a message needs a group"},
 		{"time zone", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\ntimezone = \"Europe/Sofja\"\n", "is not a time zone"},
 		{"cron and every", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ncron = \"* * * * *\"\ntask = \"t\"\n", "needs either cron"},
 		{"not TOML", "name = \"a\"\n[process.web\n", "m.toml:2:"},

@@ -153,6 +153,8 @@ func (c *checker) schedules() {
 				text += fmt.Sprintf(" for the tasks of schedule %q: add it, or name another with queue = \"…\"", name)
 			}
 			c.fail(key+".queue", "%s", text)
+		} else if c.m.Queue[s.Queue].FIFO {
+			c.fail(key+".queue", "queue %q is FIFO, where a message needs a group; name one that is not for the tasks of schedule %q", s.Queue, name)
 		}
 	}
 }

@@ -92,7 +92,11 @@ func describe(out io.Writer, m *manifest.Manifest) {
 	}
 	for _, name := range keys(m.Queue) {
 		q := m.Queue[name]
-		row("queue", name, fmt.Sprintf("visibility %s, %d attempts, then %s", q.Visibility, q.Attempts, manifest.Dead(name)))
+		text := fmt.Sprintf("visibility %s, %d attempts, then %s", q.Visibility, q.Attempts, manifest.Dead(m.ServiceName(name)))
+		if q.FIFO {
+			text = "FIFO, " + text
+		}
+		row("queue", name, text)
 	}
 	for _, name := range keys(m.Schedule) {
 		s := m.Schedule[name]
