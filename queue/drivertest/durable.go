@@ -29,7 +29,7 @@ var durableTests = map[string]func(*env){
 		dead := e.queue()
 		q := e.queue(func(a *queue.Attributes) {
 			a.DeadLetter = &queue.DeadLetter{Queue: dead.Name(), MaxReceives: 1}
-			a.Extra = map[string]string{"Policy": "{}"}
+			a.Extra = map[string]string{"RedriveAllowPolicy": `{"redrivePermission":"denyAll"}`}
 		})
 		if err := e.s.SetTags(e.ctx, q.Name(), map[string]string{"k": "v"}); err != nil {
 			e.Fatal(err)

@@ -118,7 +118,7 @@ func TestSetAttributesTakesAway(t *testing.T) {
 	ctx := t.Context()
 	full := queue.Attributes{
 		DeadLetter: &queue.DeadLetter{Queue: "dead", MaxReceives: 3},
-		Extra:      map[string]string{"Policy": `{"Version":"2012-10-17"}`},
+		Extra:      map[string]string{"Policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}}`},
 	}
 	if err := s.CreateQueue(ctx, "dead", queue.Attributes{}, nil); err != nil {
 		t.Fatal(err)

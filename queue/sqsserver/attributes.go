@@ -1,9 +1,6 @@
 package sqsserver
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,139 +9,6 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue"
 )
-
-// apply changes attributes as a request gives them, name by name in a fixed
-// order so that the same request has the same answer.
-func (c *call) apply(ctx context.Context, name string, a *queue.Attributes, given map[string]string) error {
-	for _, key := range slices.Sorted(maps.Keys(given)) {
-		if err := c.applyOne(ctx, a, key, given[key]); err != nil {
-			return err
-		}
-	}
-	if a.FIFO != strings.HasSuffix(name, ".fifo") {
-		if a.FIFO {
-			return &apiError{invalidParameterValue, "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length."}
-		}
-		return &apiError{invalidParameterValue, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"}
-	}
-	return nil
-}
-
-func (c *call) applyOne(ctx context.Context, a *queue.Attributes, key, value string) (err error) {
-	switch key {
-	case "VisibilityTimeout":
-		a.Visibility, err = duration(key, value, 0, 43200)
-	case "DelaySeconds":
-		a.Delay, err = duration(key, value, 0, 900)
-	case "MessageRetentionPeriod":
-		a.Retention, err = duration(key, value, 60, 1209600)
-	case "ReceiveMessageWaitTimeSeconds":
-		a.ReceiveWait, err = duration(key, value, 0, 20)
-	case "MaximumMessageSize":
-		a.MaxMessageSize, err = number(key, value, 1024, 1048576)
-	case "RedrivePolicy":
-		a.DeadLetter, err = c.redrivePolicy(ctx, value)
-	case "FifoQueue":
-		if a.FIFO, err = boolean(key, value); err == nil && !a.FIFO {
-			err = wrongAttribute(key) // SQS takes only true
-		}
-	case "ContentBasedDeduplication":
-		a.ContentDedup, err = boolean(key, value)
-	default:
-		check, ok := extras[key]
-		if !ok {
-			return &apiError{invalidAttributeName, "Unknown Attribute " + key + "."}
-		}
-		if value != "" && !check(value) {
-			return wrongAttribute(key)
-		}
-		extra := maps.Clone(a.Extra) // Describe's map may be shared
-		if extra == nil {
-			extra = map[string]string{}
-		}
-		if delete(extra, key); value != "" {
-			extra[key] = value
-		}
-		a.Extra = extra
-	}
-	return err
-}
-
-// extras are stored and returned as given; the service does not act on them.
-var extras = map[string]func(value string) bool{
-	"Policy":                       func(v string) bool { return json.Valid([]byte(v)) },
-	"RedriveAllowPolicy":           func(v string) bool { return json.Valid([]byte(v)) },
-	"KmsMasterKeyId":               func(string) bool { return true },
-	"KmsDataKeyReusePeriodSeconds": func(v string) bool { n, err := strconv.Atoi(v); return err == nil && n >= 60 && n <= 86400 },
-	"SqsManagedSseEnabled":         func(v string) bool { return v == "true" || v == "false" },
-	"DeduplicationScope":           func(v string) bool { return v == "messageGroup" || v == "queue" },
-	"FifoThroughputLimit":          func(v string) bool { return v == "perQueue" || v == "perMessageGroupId" },
-}
-
-func wrongAttribute(name string) *apiError {
-	return &apiError{invalidAttributeValue, "Invalid value for the parameter " + name + "."}
-}
-
-func number(name, value string, min, max int) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < min || n > max {
-		return 0, wrongAttribute(name)
-	}
-	return n, nil
-}
-
-func duration(name, value string, min, max int) (time.Duration, error) {
-	n, err := number(name, value, min, max)
-	return seconds(n), err
-}
-
-func boolean(name, value string) (bool, error) {
-	switch strings.ToLower(value) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, wrongAttribute(name)
-}
-
-// redrivePolicy reads {"deadLetterTargetArn":…,"maxReceiveCount":5}; the count
-// may be in quotes. An empty policy takes it away.
-func (c *call) redrivePolicy(ctx context.Context, value string) (*queue.DeadLetter, error) {
-	if value == "" {
-		return nil, nil
-	}
-	wrong := func(reason string) error { return wrongValue(value, "RedrivePolicy", reason) }
-	var p struct {
-		Target *string         `json:"deadLetterTargetArn"`
-		Count  json.RawMessage `json:"maxReceiveCount"`
-	}
-	if err := json.Unmarshal([]byte(value), &p); err != nil {
-		return nil, wrong("Redrive policy is not a valid JSON map.")
-	}
-	if p.Target == nil {
-		return nil, wrong("Redrive policy does not contain mandatory attribute: deadLetterTargetArn.")
-	}
-	if p.Count == nil {
-		return nil, wrong("Redrive policy does not contain mandatory attribute: maxReceiveCount.")
-	}
-	count, err := strconv.Atoi(strings.Trim(string(p.Count), `"`))
-	if err != nil || count < 1 || count > 1000 {
-		return nil, wrong("Invalid value for maxReceiveCount: " + string(p.Count) + ", valid values are from 1 to 1000 both inclusive.")
-	}
-	name, ok := c.nameOfARN(*p.Target)
-	if !ok {
-		return nil, wrong("Dead-letter target owner should be same as the source.")
-	}
-	var invalid *queue.InvalidError
-	switch _, err := c.queues.Describe(ctx, name); {
-	case errors.Is(err, queue.ErrQueueNotFound), errors.As(err, &invalid):
-		return nil, wrong("Dead letter target does not exist.")
-	case err != nil:
-		return nil, err
-	}
-	return &queue.DeadLetter{Queue: name, MaxReceives: count}, nil
-}
 
 func setQueueAttributes(c *call, d *decoder, e *encoder) error {
 	var url string
@@ -166,17 +30,17 @@ func setQueueAttributes(c *call, d *decoder, e *encoder) error {
 	if err != nil {
 		return err
 	}
-	if given == nil {
-		return missingParameter("Attributes")
+	if len(given) == 0 {
+		return missingParameter("Attribute.Name")
 	}
-	return emptyReply(e, c.change(name, given))
+	return emptyReply(e, c.change(name, func(a *queue.Attributes) error {
+		s := setting{call: c, queue: name, a: a, given: given}
+		return s.apply()
+	}))
 }
 
-// change reads, changes and writes; the lock makes that one step.
-func (c *call) change(name string, given map[string]string) error {
-	if _, ok := given["FifoQueue"]; ok {
-		return &apiError{invalidAttributeName, "Unknown Attribute FifoQueue."} // fixed at creation
-	}
+// change reads, changes and writes attributes; the lock makes that one step.
+func (c *call) change(name string, change func(*queue.Attributes) error) error {
 	c.attributes.Lock()
 	defer c.attributes.Unlock()
 	ctx := c.r.Context()
@@ -185,7 +49,7 @@ func (c *call) change(name string, given map[string]string) error {
 		return err
 	}
 	a := q.Attributes
-	if err := c.apply(ctx, name, &a, given); err != nil {
+	if err := change(&a); err != nil {
 		return err
 	}
 	return c.queues.SetAttributes(ctx, name, a)
@@ -212,28 +76,45 @@ func getQueueAttributes(c *call, d *decoder, e *encoder) error {
 		return err
 	}
 	for _, n := range names {
-		if !slices.Contains(queueAttributes, n) && !strings.EqualFold(n, "All") {
-			return &apiError{invalidAttributeName, "Unknown Attribute " + n + "."}
+		if !slices.Contains(queueAttributes, n) && !isAll(n) || slices.Contains(fifoMarks, n) && !isFIFO(name) {
+			return unknownAttribute(n)
 		}
 	}
 	q, err := c.queues.Describe(c.r.Context(), name)
 	if err != nil {
 		return err
 	}
-	all := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, "All") })
+	c.writeAttributes(e, &q, names)
+	return nil
+}
+
+// writeAttributes writes those asked for that the queue has. There is no
+// Attributes member without any.
+func (c *call) writeAttributes(e *encoder, q *queue.Description, names []string) {
+	all := slices.ContainsFunc(names, isAll)
 	e.begin()
-	if len(names) > 0 {
-		e.beginObject("Attributes")
-		for _, n := range queueAttributes {
-			if all || slices.Contains(names, n) {
-				e.some(n, c.attribute(&q, n))
-			}
+	begun := false
+	for _, n := range queueAttributes {
+		if !all && !slices.Contains(names, n) {
+			continue
 		}
+		if value := c.attribute(q, n); value != "" {
+			if !begun {
+				begun = true
+				e.beginObject("Attributes")
+			}
+			e.str(n, value)
+		}
+	}
+	if begun {
 		e.end()
 	}
 	e.end()
-	return nil
 }
+
+// isAll reports whether a name asks for all attributes. kombu writes it in
+// capitals.
+func isAll(name string) bool { return strings.EqualFold(name, "All") }
 
 // queueAttributes are all names there are, in the order they are answered.
 var queueAttributes = []string{
@@ -244,11 +125,12 @@ var queueAttributes = []string{
 	"DeduplicationScope", "FifoThroughputLimit",
 }
 
+// fifoMarks are attributes that a standard queue does not know.
+var fifoMarks = []string{"FifoQueue", "ContentBasedDeduplication"}
+
 // attribute is the value of one, "" when the queue has none.
 func (c *call) attribute(q *queue.Description, name string) string {
-	whole := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 	count := func(n int64) string { return strconv.FormatInt(n, 10) }
-	a := &q.Attributes
 	switch name {
 	case "QueueArn":
 		return c.arn(q.Name)
@@ -262,6 +144,14 @@ func (c *call) attribute(q *queue.Description, name string) string {
 		return count(q.Created.Unix())
 	case "LastModifiedTimestamp":
 		return count(q.Modified.Unix())
+	}
+	return c.settable(&q.Attributes, name)
+}
+
+// settable is the value of an attribute that can be set.
+func (c *call) settable(a *queue.Attributes, name string) string {
+	whole := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+	switch name {
 	case "VisibilityTimeout":
 		return whole(a.Visibility)
 	case "MaximumMessageSize":
@@ -277,11 +167,59 @@ func (c *call) attribute(q *queue.Description, name string) string {
 			return ""
 		}
 		return `{"deadLetterTargetArn":"` + c.arn(a.DeadLetter.Queue) + `","maxReceiveCount":` + strconv.Itoa(a.DeadLetter.MaxReceives) + `}`
-	case "FifoQueue", "ContentBasedDeduplication":
+	case "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled":
+		return encryption(a, name)
+	case "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit":
 		if !a.FIFO {
 			return ""
 		}
-		return strconv.FormatBool(name == "FifoQueue" || a.ContentDedup)
+		return fifoAttribute(a, name)
 	}
 	return a.Extra[name]
+}
+
+func fifoAttribute(a *queue.Attributes, name string) string {
+	switch {
+	case name == "FifoQueue":
+		return "true"
+	case name == "ContentBasedDeduplication":
+		return strconv.FormatBool(a.ContentDedup)
+	case name == "DeduplicationScope" && a.GroupDedup:
+		return "messageGroup"
+	case name == "DeduplicationScope":
+		return "queue"
+	case a.Extra[name] != "":
+		return a.Extra[name]
+	}
+	return "perQueue"
+}
+
+// encryption is what a queue shows of how it would be encrypted on AWS: by a
+// key of the user's, for which a data key is used for 300 s unless told
+// otherwise, or else by SQS itself.
+func encryption(a *queue.Attributes, name string) string {
+	_, keyed := a.Extra["KmsMasterKeyId"]
+	value, ok := a.Extra[name]
+	switch {
+	case name == "SqsManagedSseEnabled" && !ok:
+		return strconv.FormatBool(!keyed)
+	case name == "KmsDataKeyReusePeriodSeconds" && !keyed:
+		return ""
+	case name == "KmsDataKeyReusePeriodSeconds" && !ok:
+		return "300"
+	}
+	return value
+}
+
+// setExtra changes one of the attributes that are stored as given; "" takes it
+// away.
+func setExtra(a *queue.Attributes, name, value string) {
+	extra := maps.Clone(a.Extra) // Describe's map may be shared
+	if extra == nil {
+		extra = map[string]string{}
+	}
+	if delete(extra, name); value != "" {
+		extra[name] = value
+	}
+	a.Extra = extra
 }

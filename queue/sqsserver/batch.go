@@ -7,8 +7,28 @@ import (
 
 const maxBatch = 10
 
+// entryID is the Id of an entry. One that is not there is refused in other
+// words than one that is empty.
+type entryID struct {
+	text  string
+	given bool
+}
+
+func (id *entryID) decode(d *decoder) {
+	id.given = !d.null()
+	id.text = ifGiven(d, id.given)
+}
+
+// ifGiven reads a text that is not null.
+func ifGiven(d *decoder, given bool) string {
+	if !given {
+		return ""
+	}
+	return d.str()
+}
+
 // checkBatch applies the rules that refuse a batch as a whole.
-func checkBatch[E any](entries []E, id func(*E) string, entryName string) error {
+func checkBatch[E any](entries []E, id func(*E) entryID, entryName string) error {
 	if len(entries) == 0 {
 		return &apiError{emptyBatchRequest, "There should be at least one " + entryName + " in the request."}
 	}
@@ -17,17 +37,25 @@ func checkBatch[E any](entries []E, id func(*E) string, entryName string) error 
 	}
 	for i := range entries {
 		x := id(&entries[i])
-		if !goodEntryID(x) {
+		if !x.given {
+			return missingParameter(entryMember(entryName, i, "Id"))
+		}
+		if !goodEntryID(x.text) {
 			return &apiError{invalidBatchEntryID, "A batch entry id can only contain alphanumeric characters, hyphens and underscores. " +
 				"It can be at most 80 letters long."}
 		}
 		for j := range i {
-			if id(&entries[j]) == x {
-				return &apiError{batchEntryIDsNotDistinct, "Id " + x + " repeated."}
+			if id(&entries[j]).text == x.text {
+				return &apiError{batchEntryIDsNotDistinct, "Id " + x.text + " repeated."}
 			}
 		}
 	}
 	return nil
+}
+
+// entryMember names a member of the i-th entry as the query protocol does.
+func entryMember(entryName string, i int, member string) string {
+	return entryName + "." + strconv.Itoa(i+1) + "." + member
 }
 
 func goodEntryID(s string) bool {
@@ -44,16 +72,18 @@ func goodEntryID(s string) bool {
 }
 
 // writeBatch writes the reply: entries that went well, each by success, and
-// those that did not.
+// those that did not. Of the two lists there is only what is not empty.
 func writeBatch[E any](c *call, e *encoder, entries []E, outcome func(*E) (id string, failed error), success func(*E)) {
 	e.begin()
 	failures := 0
-	e.beginList("Successful")
 	for i := range entries {
 		id, failed := outcome(&entries[i])
 		if failed != nil {
 			failures++
 			continue
+		}
+		if i == failures {
+			e.beginList("Successful")
 		}
 		e.begin()
 		e.str("Id", id)
@@ -62,7 +92,9 @@ func writeBatch[E any](c *call, e *encoder, entries []E, outcome func(*E) (id st
 		}
 		e.end()
 	}
-	e.endList()
+	if failures < len(entries) {
+		e.endList()
+	}
 	if failures > 0 {
 		e.beginList("Failed")
 		for i := range entries {

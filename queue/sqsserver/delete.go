@@ -1,8 +1,15 @@
 package sqsserver
 
+import (
+	"errors"
+	"strconv"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
 // receipt is a receipt handle of a request, and what became of it.
 type receipt struct {
-	id      string
+	id      entryID
 	handle  string
 	timeout int // visibility, seconds; absent when not given
 	failed  error
@@ -11,7 +18,7 @@ type receipt struct {
 func (r *receipt) field(d *decoder, key []byte) {
 	switch string(key) {
 	case "Id":
-		r.id = d.str()
+		r.id.decode(d)
 	case "ReceiptHandle":
 		r.handle = d.str()
 	case "VisibilityTimeout":
@@ -19,6 +26,21 @@ func (r *receipt) field(d *decoder, key []byte) {
 	default:
 		d.skip()
 	}
+}
+
+// answer puts what the queue says of a receipt in SQS's words, which repeat it.
+func (r *receipt) answer(err error) error {
+	switch {
+	case errors.Is(err, queue.ErrReceiptInvalid):
+		return &apiError{receiptHandleIsInvalid, `The input receipt handle "` + r.handle + `" is not a valid receipt handle.`}
+	case errors.Is(err, queue.ErrReceiptExpired):
+		return wrongValue(r.handle, "ReceiptHandle", "The receipt handle has expired.")
+	case errors.Is(err, queue.ErrNotInFlight):
+		return wrongValue(r.handle, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.")
+	case errors.Is(err, queue.ErrVisibilityTooLong):
+		return wrongValue(strconv.Itoa(r.timeout), "VisibilityTimeout", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
+	}
+	return err
 }
 
 // oneReceipt decodes the arguments of an action on one message.
@@ -68,7 +90,7 @@ func (c *call) manyReceipts(d *decoder, entryName string) (name string, entries 
 	if name, err = c.queueName(url); err != nil {
 		return "", nil, err
 	}
-	return name, entries, checkBatch(entries, func(r *receipt) string { return r.id }, entryName)
+	return name, entries, checkBatch(entries, func(r *receipt) entryID { return r.id }, entryName)
 }
 
 func deleteMessage(c *call, d *decoder, e *encoder) error {
@@ -77,7 +99,7 @@ func deleteMessage(c *call, d *decoder, e *encoder) error {
 		return err
 	}
 	errs, err := c.queues.Delete(c.r.Context(), name, []string{r.handle})
-	return emptyReply(e, first(errs, err))
+	return emptyReply(e, r.answer(first(errs, err)))
 }
 
 // first is the error of a batch of one.
@@ -104,17 +126,20 @@ func deleteMessageBatch(c *call, d *decoder, e *encoder) error {
 		handles, to = append(handles, r.handle), append(to, r)
 	}
 	errs, err := c.queues.Delete(c.r.Context(), name, handles)
-	return c.writeOutcomes(e, entries, to, errs, err)
+	return c.writeOutcomes(e, name, entries, to, errs, err)
 }
 
 // writeOutcomes joins the errors of the entries that were tried to the others.
-func (c *call) writeOutcomes(e *encoder, entries []receipt, tried []*receipt, errs []error, err error) error {
+func (c *call) writeOutcomes(e *encoder, name string, entries []receipt, tried []*receipt, errs []error, err error) error {
+	if len(tried) == 0 { // then nothing asked the queue whether it is there
+		_, err = c.queues.Describe(c.r.Context(), name)
+	}
 	if err != nil {
 		return err
 	}
 	for i, err := range errs {
-		tried[i].failed = err
+		tried[i].failed = tried[i].answer(err)
 	}
-	writeBatch(c, e, entries, func(r *receipt) (string, error) { return r.id, r.failed }, nil)
+	writeBatch(c, e, entries, func(r *receipt) (string, error) { return r.id.text, r.failed }, nil)
 	return nil
 }

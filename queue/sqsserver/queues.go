@@ -3,7 +3,7 @@ package sqsserver
 import (
 	"encoding/base64"
 	"errors"
-	"reflect"
+	"maps"
 	"slices"
 
 	"github.com/dayfly-dev/dayfly/queue"
@@ -14,11 +14,13 @@ const maxResults = 1000
 
 func createQueue(c *call, d *decoder, e *encoder) error {
 	var name string
+	var named bool
 	var given, tags map[string]string
 	d.object(func(key []byte) {
 		switch string(key) {
 		case "QueueName":
-			name = d.str()
+			named = !d.null()
+			name = ifGiven(d, named)
 		case "Attributes":
 			given = d.stringMap()
 		case "tags", "Tags":
@@ -30,8 +32,11 @@ func createQueue(c *call, d *decoder, e *encoder) error {
 	if err := d.done(); err != nil {
 		return err
 	}
+	if !named {
+		return noQueueName()
+	}
 	if name == "" {
-		return missingParameter("QueueName")
+		return &apiError{invalidParameterValue, "Queue name cannot be empty"}
 	}
 	if err := c.create(name, given, tags); err != nil {
 		return err
@@ -42,6 +47,10 @@ func createQueue(c *call, d *decoder, e *encoder) error {
 	return nil
 }
 
+func noQueueName() error {
+	return &apiError{invalidParameterValue, "Value for parameter QueueName is invalid. Reason: Must specify a queue name."}
+}
+
 // create makes a queue, or finds that the one that exists has the values given;
 // attributes that are not given are not compared, as SQS does it.
 func (c *call) create(name string, given, tags map[string]string) error {
@@ -49,46 +58,38 @@ func (c *call) create(name string, given, tags map[string]string) error {
 	defer c.attributes.Unlock()
 	ctx := c.r.Context()
 	existing, err := c.queues.Describe(ctx, name)
-	if err == nil {
-		changed := existing.Attributes
-		if err := c.apply(ctx, name, &changed, given); err != nil {
-			return err
-		}
-		if !sameAttributes(existing.Attributes, changed) {
-			return queue.ErrQueueExists
-		}
-		return nil
-	}
-	if !errors.Is(err, queue.ErrQueueNotFound) {
-		return wrongName(name, err)
-	}
-	var a queue.Attributes
-	if err := c.apply(ctx, name, &a, given); err != nil {
+	missing := errors.Is(err, queue.ErrQueueNotFound)
+	switch {
+	case isWrongName(err):
+		return wrongName()
+	case err != nil && !missing:
 		return err
+	}
+	if err := checkFIFOName(name, given); err != nil {
+		return err
+	}
+	a := existing.Attributes
+	s := setting{call: c, queue: name, a: &a, given: given, create: true}
+	if err := s.apply(); err != nil {
+		return err
+	}
+	if !missing {
+		return c.sameAttributes(&existing.Attributes, &a, given)
 	}
 	if _, ok := given["VisibilityTimeout"]; ok && a.Visibility == 0 {
 		a.Visibility = -1 // CreateQueue takes 0 for "not given"
 	}
-	return wrongName(name, c.queues.CreateQueue(ctx, name, a, tags))
+	return wrongTags(name, c.queues.CreateQueue(ctx, name, a, tags))
 }
 
-// sameAttributes compares values; a nil map is an empty one.
-func sameAttributes(a, b queue.Attributes) bool {
-	if len(a.Extra) == 0 && len(b.Extra) == 0 {
-		a.Extra, b.Extra = nil, nil
+// sameAttributes compares the values given with those a queue has.
+func (c *call) sameAttributes(has, wanted *queue.Attributes, given map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if c.settable(has, name) != c.settable(wanted, name) {
+			return &apiError{queueNameExists, "A queue already exists with the same name and a different value for attribute " + name}
+		}
 	}
-	return reflect.DeepEqual(a, b)
-}
-
-// wrongName answers a name that cannot be a queue's, where the name is an
-// argument and not part of a URL.
-func wrongName(name string, err error) error {
-	var invalid *queue.InvalidError
-	if errors.As(err, &invalid) && invalid.Field == "Name" {
-		return &apiError{invalidParameterValue, "The name " + name +
-			" can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"}
-	}
-	return err
+	return nil
 }
 
 // onlyURL decodes the arguments of an action that has no other.
@@ -152,7 +153,7 @@ func getQueueURL(c *call, d *decoder, e *encoder) error {
 		return err
 	}
 	if name == "" {
-		return missingParameter("QueueName")
+		return noQueueName()
 	}
 	if owner != "" && owner != c.account {
 		return noSuchQueue()
@@ -172,22 +173,21 @@ type paging struct {
 	after string
 }
 
-// check makes sense of MaxResults and NextToken.
+// check makes sense of MaxResults and NextToken. A MaxResults of 0 is none.
 func (p *paging) check(token string) error {
-	if p.max != absent {
-		if err := inRange("MaxResults", p.max, 1, maxResults); err != nil {
-			return err
-		}
+	if p.max == 0 {
+		p.max = absent
+	}
+	if p.max != absent && (p.max < 0 || p.max > maxResults) {
+		return &apiError{invalidParameterValue,
+			"Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000."}
 	}
 	if token == "" {
 		return nil
 	}
-	if p.max == absent {
-		return missingParameter("MaxResults")
-	}
 	after, err := base64.URLEncoding.DecodeString(token)
 	if err != nil || len(after) == 0 {
-		return wrongValue(token, "NextToken", "It was not given by this service.")
+		return &apiError{invalidParameterValue, "Invalid or expired next token."}
 	}
 	p.after = string(after)
 	return nil

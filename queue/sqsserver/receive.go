@@ -50,25 +50,25 @@ func (q *receiving) decode(d *decoder) error {
 }
 
 func (q *receiving) check() error {
-	if err := inRange("MaxNumberOfMessages", q.o.Max, 1, 10); err != nil {
+	if err := inRange("MaxNumberOfMessages", q.o.Max, 1, 10, "Must be between 1 and 10, if provided."); err != nil {
 		return err
 	}
 	q.o.Visibility, q.o.Wait = -1, -1
 	if q.visibility != absent {
-		if err := inRange("VisibilityTimeout", q.visibility, 0, 43200); err != nil {
+		if err := inRange("VisibilityTimeout", q.visibility, 0, 43200, "Must be >= 0 and <= 43200, if provided."); err != nil {
 			return err
 		}
 		q.o.Visibility = seconds(q.visibility)
 	}
 	if q.wait != absent {
-		if q.wait < 0 || q.wait > 20 {
-			return wrongValue(strconv.Itoa(q.wait), "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")
+		if err := inRange("WaitTimeSeconds", q.wait, 0, 20, "Must be >= 0 and <= 20, if provided."); err != nil {
+			return err
 		}
 		q.o.Wait = seconds(q.wait)
 	}
 	for _, n := range q.system {
-		if !slices.Contains(systemAttributes, n) && !strings.EqualFold(n, "All") {
-			return &apiError{invalidAttributeName, "Unknown Attribute " + n + "."}
+		if !slices.Contains(systemAttributes, n) && !isAll(n) {
+			return unknownAttribute(n)
 		}
 	}
 	return nil
@@ -88,9 +88,9 @@ func receiveMessage(c *call, d *decoder, e *encoder) error {
 	}
 	messages, err := c.receive(name, q.o)
 	if err != nil {
-		return err
+		return q.refusal(err)
 	}
-	all := slices.ContainsFunc(q.system, func(n string) bool { return strings.EqualFold(n, "All") })
+	all := slices.ContainsFunc(q.system, isAll)
 	e.begin()
 	if len(messages) > 0 {
 		e.beginList("Messages")
@@ -101,6 +101,16 @@ func receiveMessage(c *call, d *decoder, e *encoder) error {
 	}
 	e.end()
 	return nil
+}
+
+// refusal puts in SQS's words what package queue refused.
+func (q *receiving) refusal(err error) error {
+	var invalid *queue.InvalidError
+	if errors.As(err, &invalid) && invalid.Field == "AttemptID" {
+		return wrongValue(q.o.AttemptID, "ReceiveRequestAttemptId",
+			"ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. 1 to 128 in length.")
+	}
+	return err
 }
 
 // receive ends waiting when the client goes away or the server shuts down.
@@ -142,15 +152,7 @@ func (c *call) writeMessage(e *encoder, m *queue.Message, q *receiving, all bool
 	e.str("ReceiptHandle", m.Receipt)
 	e.sum("MD5OfBody", bodySum(m.Body))
 	e.str("Body", m.Body)
-	if len(q.system) > 0 {
-		e.beginObject("Attributes")
-		for _, n := range systemAttributes {
-			if all || slices.Contains(q.system, n) {
-				e.some(n, c.systemAttribute(m, n))
-			}
-		}
-		e.end()
-	}
+	c.writeSystemAttributes(e, m, q.system, all)
 	if wanted := selected(m.Attributes, q.attributes); len(wanted) > 0 {
 		e.sum("MD5OfMessageAttributes", attributesSum(wanted))
 		e.beginObject("MessageAttributes")
@@ -167,6 +169,27 @@ func (c *call) writeMessage(e *encoder, m *queue.Message, q *receiving, all bool
 		e.end()
 	}
 	e.end()
+}
+
+// writeSystemAttributes writes those asked for that the message has; there is
+// no member without any.
+func (c *call) writeSystemAttributes(e *encoder, m *queue.Message, names []string, all bool) {
+	begun := false
+	for _, n := range systemAttributes {
+		if !all && !slices.Contains(names, n) {
+			continue
+		}
+		if value := c.systemAttribute(m, n); value != "" {
+			if !begun {
+				begun = true
+				e.beginObject("Attributes")
+			}
+			e.str(n, value)
+		}
+	}
+	if begun {
+		e.end()
+	}
 }
 
 // systemAttributes are all there are, in the order they are answered.
@@ -202,8 +225,8 @@ func (c *call) systemAttribute(m *queue.Message, name string) string {
 	return m.System[name].String
 }
 
-// selected are the attributes asked for: by name, "All", ".*", or by a prefix
-// as in "foo.*".
+// selected are the attributes asked for: by name, "All", "*", ".*", or by a
+// prefix as in "foo.*".
 func selected(m map[string]queue.Attribute, names []string) map[string]queue.Attribute {
 	if len(m) == 0 || len(names) == 0 {
 		return nil
@@ -212,7 +235,7 @@ func selected(m map[string]queue.Attribute, names []string) map[string]queue.Att
 	for n, a := range m {
 		for _, w := range names {
 			prefix, isPrefix := strings.CutSuffix(w, ".*")
-			if n == w || strings.EqualFold(w, "All") || isPrefix && strings.HasPrefix(n, prefix) {
+			if n == w || w == "*" || isAll(w) || isPrefix && strings.HasPrefix(n, prefix) {
 				wanted[n] = a
 				break
 			}

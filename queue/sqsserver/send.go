@@ -3,6 +3,8 @@ package sqsserver
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue"
 )
@@ -10,11 +12,19 @@ import (
 // Bodies and attributes of a batch together, bytes.
 const maxBatchBytes = 1 << 20
 
+const sendEntry = "SendMessageBatchRequestEntry"
+
 // sending is a message to send and what became of it. A batch has one per entry.
 type sending struct {
-	id     string
+	id     entryID
 	out    queue.Outgoing
-	delay  int // seconds; absent: the queue's
+	delay  int                        // seconds; absent: the queue's
+	system map[string]queue.Attribute // as given, without what the request's headers add
+	fifo   bool                       // the queue is
+	place  int                        // in a batch, from 1; 0: alone
+	// Empty ids and lists of values are refused, those that are not given are not.
+	grouped, deduplicated, listed bool
+
 	sent   queue.Sent
 	failed error
 }
@@ -27,37 +37,27 @@ func (m *sending) field(d *decoder, key []byte) {
 	case "DelaySeconds":
 		m.delay = d.integer(absent)
 	case "MessageAttributes":
-		m.out.Attributes = messageAttributes(d)
+		m.out.Attributes = m.attributes(d)
 	case "MessageSystemAttributes":
-		m.out.System = messageAttributes(d)
+		m.system = m.attributes(d)
 	case "MessageDeduplicationId":
-		m.out.DedupID = d.str()
+		m.deduplicated = !d.null()
+		m.out.DedupID = ifGiven(d, m.deduplicated)
 	case "MessageGroupId":
-		m.out.GroupID = d.str()
+		m.grouped = !d.null()
+		m.out.GroupID = ifGiven(d, m.grouped)
 	case "Id":
-		m.id = d.str()
+		m.id.decode(d)
 	default:
 		d.skip()
 	}
 }
 
-// ready turns the delay into the queue's terms.
-func (m *sending) ready() error {
-	if m.delay != absent && (m.delay < 0 || m.delay > 900) {
-		return wrongValue(fmt.Sprint(m.delay), "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
-	}
-	m.out.Delay = -1
-	if m.delay != absent {
-		m.out.Delay = seconds(m.delay)
-	}
-	return nil
-}
-
-func messageAttributes(d *decoder) map[string]queue.Attribute {
+func (m *sending) attributes(d *decoder) map[string]queue.Attribute {
 	if d.null() {
 		return nil
 	}
-	m := map[string]queue.Attribute{}
+	all := map[string]queue.Attribute{}
 	d.object(func(key []byte) {
 		name := string(key)
 		var a queue.Attribute
@@ -69,18 +69,48 @@ func messageAttributes(d *decoder) map[string]queue.Attribute {
 				a.String = d.str()
 			case "BinaryValue":
 				a.Binary = d.blob()
-			default: // lists of values are not implemented by SQS either
+			case "StringListValues", "BinaryListValues":
+				d.list(func() {
+					m.listed = true
+					d.skip()
+				})
+			default:
 				d.skip()
 			}
 		})
-		m[name] = a
+		all[name] = a
 	})
-	return m
+	return all
 }
 
-func sendMessage(c *call, d *decoder, e *encoder) error {
+// Header of a request that says which trace it is part of.
+const traceHeader = "X-Amzn-Trace-Id"
+
+// ready checks what package queue cannot see and turns the delay into the
+// queue's terms. On a FIFO queue no delay is the queue's.
+func (m *sending) ready(c *call) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	m.out.Delay = -1
+	if m.delay != absent && !m.fifo {
+		m.out.Delay = seconds(m.delay)
+	}
+	m.out.System = m.system
+	if trace := c.r.Header[traceHeader]; len(trace) == 1 && trace[0] != "" && m.system["AWSTraceHeader"].String == "" {
+		m.out.System = maps.Clone(m.system)
+		if m.out.System == nil {
+			m.out.System = map[string]queue.Attribute{}
+		}
+		m.out.System["AWSTraceHeader"] = queue.Attribute{DataType: "String", String: strings.ToValidUTF8(trace[0], "?")}
+	}
+	return nil
+}
+
+// sendArguments decodes the arguments of SendMessage.
+func (c *call) sendArguments(d *decoder) (name string, m sending, err error) {
 	var url string
-	m := sending{delay: absent}
+	m.delay = absent
 	d.object(func(key []byte) {
 		if string(key) == "QueueUrl" {
 			url = d.str()
@@ -88,19 +118,24 @@ func sendMessage(c *call, d *decoder, e *encoder) error {
 			m.field(d, key)
 		}
 	})
-	if err := d.done(); err != nil {
-		return err
+	if err = d.done(); err == nil {
+		name, err = c.queueName(url)
 	}
-	name, err := c.queueName(url)
+	m.fifo = isFIFO(name)
+	return name, m, err
+}
+
+func sendMessage(c *call, d *decoder, e *encoder) error {
+	name, m, err := c.sendArguments(d)
 	if err != nil {
 		return err
 	}
-	if err := m.ready(); err != nil {
+	if err := m.ready(c); err != nil {
 		return err
 	}
 	sent, err := c.queues.Send(c.r.Context(), name, []queue.Outgoing{m.out})
 	if err != nil {
-		return c.tooLarge(name, err)
+		return m.refusal(c, name, err)
 	}
 	m.sent = sent[0]
 	e.begin()
@@ -113,37 +148,22 @@ func sendMessage(c *call, d *decoder, e *encoder) error {
 func (m *sending) write(e *encoder) {
 	e.sum("MD5OfMessageBody", bodySum(m.out.Body))
 	e.sum("MD5OfMessageAttributes", attributesSum(m.out.Attributes))
-	e.sum("MD5OfMessageSystemAttributes", attributesSum(m.out.System))
+	e.sum("MD5OfMessageSystemAttributes", attributesSum(m.system))
 	e.str("MessageId", m.sent.ID)
 	e.some("SequenceNumber", m.sent.Sequence)
 }
 
-// tooLarge says how large a message may be.
-func (c *call) tooLarge(name string, err error) error {
-	var invalid *queue.InvalidError
-	limit := maxBatchBytes
-	switch {
-	case errors.Is(err, queue.ErrTooLarge):
-		if q, err := c.queues.Describe(c.r.Context(), name); err == nil {
-			limit = q.Attributes.MaxMessageSize
-		}
-	case errors.As(err, &invalid) && invalid.Field == "Send":
-	default:
-		return err
-	}
-	return &apiError{invalidParameterValue, fmt.Sprintf("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", limit)}
-}
-
-func sendMessageBatch(c *call, d *decoder, e *encoder) error {
+// sendBatchArguments decodes the arguments of SendMessageBatch.
+func (c *call) sendBatchArguments(d *decoder) (name string, entries []sending, err error) {
 	var url string
-	entries := make([]sending, 0, maxBatch)
+	entries = make([]sending, 0, maxBatch)
 	d.object(func(key []byte) {
 		switch string(key) {
 		case "QueueUrl":
 			url = d.str()
 		case "Entries":
 			d.list(func() {
-				m := sending{delay: absent}
+				m := sending{delay: absent, place: len(entries) + 1}
 				d.object(func(key []byte) { m.field(d, key) })
 				entries = append(entries, m)
 			})
@@ -151,18 +171,23 @@ func sendMessageBatch(c *call, d *decoder, e *encoder) error {
 			d.skip()
 		}
 	})
-	if err := d.done(); err != nil {
-		return err
+	if err = d.done(); err == nil {
+		name, err = c.queueName(url)
 	}
-	name, err := c.queueName(url)
+	return name, entries, err
+}
+
+func sendMessageBatch(c *call, d *decoder, e *encoder) error {
+	name, entries, err := c.sendBatchArguments(d)
 	if err != nil {
 		return err
 	}
-	if err := checkBatch(entries, func(m *sending) string { return m.id }, "SendMessageBatchRequestEntry"); err != nil {
+	if err := checkBatch(entries, func(m *sending) entryID { return m.id }, sendEntry); err != nil {
 		return err
 	}
 	total := 0
 	for i := range entries {
+		entries[i].fifo = isFIFO(name)
 		total += entries[i].out.Size()
 	}
 	if total > maxBatchBytes {
@@ -171,19 +196,22 @@ func sendMessageBatch(c *call, d *decoder, e *encoder) error {
 	if err := c.sendAll(name, entries); err != nil {
 		return err
 	}
-	writeBatch(c, e, entries, func(m *sending) (string, error) { return m.id, m.failed }, func(m *sending) { m.write(e) })
+	writeBatch(c, e, entries, func(m *sending) (string, error) { return m.id.text, m.failed }, func(m *sending) { m.write(e) })
 	return nil
 }
 
 // sendAll sends the entries together. When one of them cannot be sent, each is
-// sent by itself, since the others of a batch must not suffer.
+// sent by itself, since the others of a batch must not suffer; on a FIFO queue,
+// where the others would overtake it, none is.
 func (c *call) sendAll(name string, entries []sending) error {
 	out := make([]queue.Outgoing, 0, len(entries))
 	to := make([]*sending, 0, len(entries))
 	for i := range entries {
 		m := &entries[i]
-		if m.failed = m.ready(); m.failed == nil {
+		if m.failed = m.ready(c); m.failed == nil {
 			out, to = append(out, m.out), append(to, m)
+		} else if m.fifo {
+			return m.failed
 		}
 	}
 	if len(out) == 0 {
@@ -200,18 +228,34 @@ func (c *call) sendAll(name string, entries []sending) error {
 	if !aboutOne(err) {
 		return err
 	}
+	if isFIFO(name) {
+		return c.refusalOfOne(name, to, err)
+	}
 	for i, m := range to {
 		sent, err := c.queues.Send(c.r.Context(), name, out[i:i+1])
 		switch {
 		case err == nil:
 			m.sent = sent[0]
 		case aboutOne(err):
-			m.failed = c.tooLarge(name, err)
+			m.failed = m.refusal(c, name, err)
 		default:
 			m.failed = err // the service failed between two entries
 		}
 	}
 	return nil
+}
+
+// refusalOfOne finds which of several messages an error is about.
+func (c *call) refusalOfOne(name string, list []*sending, err error) error {
+	m := list[0]
+	var invalid *queue.InvalidError
+	if errors.As(err, &invalid) {
+		var i int
+		if n, _ := fmt.Sscanf(invalid.Field, "[%d].", &i); n == 1 && i < len(list) {
+			m = list[i]
+		}
+	}
+	return m.refusal(c, name, err)
 }
 
 // aboutOne reports whether an error is about a message and not the queue.

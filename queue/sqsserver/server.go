@@ -235,39 +235,4 @@ func requestID() string {
 	return string(b[:])
 }
 
-func (c *call) queueURL(name string) string {
-	return c.baseURL(c.r) + "/" + c.account + "/" + name
-}
-
-// queueName reads a queue's name off its URL, whatever the host in it: behind
-// a proxy or in a container the same queue has several addresses.
-func (c *call) queueName(url string) (string, error) {
-	if url == "" {
-		return "", missingParameter("QueueUrl")
-	}
-	path := url
-	if _, after, ok := strings.Cut(url, "://"); ok {
-		_, path, _ = strings.Cut(after, "/")
-	}
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 || i == len(path)-1 {
-		return "", &apiError{kind: invalidAddress, message: "The address " + url + " is not valid for this endpoint."}
-	}
-	account, name := path[:i], path[i+1:]
-	account = account[strings.LastIndexByte(account, '/')+1:]
-	if account != c.account {
-		return "", noSuchQueue()
-	}
-	return name, nil
-}
-
-func (c *call) arn(name string) string {
-	return "arn:aws:sqs:" + c.region + ":" + c.account + ":" + name
-}
-
-// nameOfARN returns the name of a queue of this region and account.
-func (c *call) nameOfARN(arn string) (string, bool) {
-	return strings.CutPrefix(arn, c.arn(""))
-}
-
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

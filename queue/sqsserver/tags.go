@@ -1,6 +1,17 @@
 package sqsserver
 
-import "maps"
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// Longest key of a tag, in characters.
+const maxTagKey = 128
 
 // tagArguments decodes the arguments of the three actions on tags.
 func (c *call) tagArguments(d *decoder) (name string, tags map[string]string, keys []string, err error) {
@@ -36,7 +47,28 @@ func (c *call) changeTags(name string, change func(tags map[string]string)) erro
 		tags = map[string]string{}
 	}
 	change(tags)
-	return c.queues.SetTags(c.r.Context(), name, tags)
+	return wrongTags(name, c.queues.SetTags(c.r.Context(), name, tags))
+}
+
+// wrongTags says what package queue refused of a queue's tags.
+func wrongTags(name string, err error) error {
+	var invalid *queue.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	switch field := invalid.Field; {
+	case field == "Tags":
+		return &apiError{invalidParameterValue, "Too many tags added for queue " + name + "."}
+	case field == "Tags key":
+		return wrongTagKeys()
+	case strings.HasPrefix(field, "Tags["):
+		return &apiError{invalidParameterValue, "Tag values must be between 0 and 256 characters in length."}
+	}
+	return err
+}
+
+func wrongTagKeys() error {
+	return &apiError{invalidParameterValue, "Tag keys must be between 1 and 128 characters in length."}
 }
 
 func tagQueue(c *call, d *decoder, e *encoder) error {
@@ -44,7 +76,7 @@ func tagQueue(c *call, d *decoder, e *encoder) error {
 	if err != nil {
 		return err
 	}
-	if given == nil {
+	if len(given) == 0 {
 		return missingParameter("Tags")
 	}
 	return emptyReply(e, c.changeTags(name, func(tags map[string]string) { maps.Copy(tags, given) }))
@@ -55,8 +87,8 @@ func untagQueue(c *call, d *decoder, e *encoder) error {
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
-		return missingParameter("TagKeys")
+	if len(keys) == 0 || slices.ContainsFunc(keys, func(k string) bool { return k == "" || utf8.RuneCountInString(k) > maxTagKey }) {
+		return wrongTagKeys()
 	}
 	return emptyReply(e, c.changeTags(name, func(tags map[string]string) {
 		for _, k := range keys {

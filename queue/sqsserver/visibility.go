@@ -2,15 +2,11 @@ package sqsserver
 
 import "github.com/dayfly-dev/dayfly/queue"
 
+const changeEntry = "ChangeMessageVisibilityBatchRequestEntry"
+
 // change is a receipt's visibility in the queue's terms.
-func (r *receipt) change() (queue.VisibilityChange, error) {
-	if r.handle == "" {
-		return queue.VisibilityChange{}, missingParameter("ReceiptHandle")
-	}
-	if r.timeout == absent {
-		return queue.VisibilityChange{}, missingParameter("VisibilityTimeout")
-	}
-	if err := inRange("VisibilityTimeout", r.timeout, 0, 43200); err != nil {
+func (r *receipt) change(reason string) (queue.VisibilityChange, error) {
+	if err := inRange("VisibilityTimeout", r.timeout, 0, 43200, reason); err != nil {
 		return queue.VisibilityChange{}, err
 	}
 	return queue.VisibilityChange{Receipt: r.handle, Visibility: seconds(r.timeout)}, nil
@@ -21,16 +17,19 @@ func changeMessageVisibility(c *call, d *decoder, e *encoder) error {
 	if err != nil {
 		return err
 	}
-	change, err := r.change()
+	if r.timeout == absent {
+		return missingParameter("VisibilityTimeout")
+	}
+	change, err := r.change("Must be between 0 and 43200.")
 	if err != nil {
 		return err
 	}
 	errs, err := c.queues.ChangeVisibility(c.r.Context(), name, []queue.VisibilityChange{change})
-	return emptyReply(e, first(errs, err))
+	return emptyReply(e, r.answer(first(errs, err)))
 }
 
 func changeMessageVisibilityBatch(c *call, d *decoder, e *encoder) error {
-	name, entries, err := c.manyReceipts(d, "ChangeMessageVisibilityBatchRequestEntry")
+	name, entries, err := c.manyReceipts(d, changeEntry)
 	if err != nil {
 		return err
 	}
@@ -39,10 +38,18 @@ func changeMessageVisibilityBatch(c *call, d *decoder, e *encoder) error {
 	for i := range entries {
 		r := &entries[i]
 		var change queue.VisibilityChange
-		if change, r.failed = r.change(); r.failed == nil {
+		switch {
+		case r.handle == "":
+			r.failed = missingParameter("ReceiptHandle")
+		case r.timeout == absent:
+			r.failed = missingParameter(entryMember(changeEntry, i, "VisibilityTimeout"))
+		default:
+			change, r.failed = r.change("VisibilityTimeout must be an integer between 0 and 43200.")
+		}
+		if r.failed == nil {
 			changes, to = append(changes, change), append(to, r)
 		}
 	}
 	errs, err := c.queues.ChangeVisibility(c.r.Context(), name, changes)
-	return c.writeOutcomes(e, entries, to, errs, err)
+	return c.writeOutcomes(e, name, entries, to, errs, err)
 }

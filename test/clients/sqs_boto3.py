@@ -58,7 +58,7 @@ pages = list(sqs.get_paginator("list_queues").paginate(QueueNamePrefix="page-", 
 assert [len(p["QueueUrls"]) for p in pages] == [2, 2, 1], pages
 assert len(sqs.list_queues(QueueNamePrefix="boto")["QueueUrls"]) == 2
 assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="zzz")
-fails("InvalidAddress", sqs.purge_queue, QueueUrl="boto")
+fails("AWS.SimpleQueueService.NonExistentQueue", sqs.purge_queue, QueueUrl="nowhere")
 fails("AWS.SimpleQueueService.NonExistentQueue", sqs.purge_queue, QueueUrl=url + "x")
 
 # Attributes.
