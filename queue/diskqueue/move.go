@@ -26,9 +26,9 @@ const (
 	failureNoFrom  = "CouldNotDetermineMessageSource"
 )
 
-// moveTask is a move of messages out of a queue. It receives them, sends them as
-// new ones and then deletes them, so that each is in at least one queue at any
-// time; what a crash interrupts between the two is sent twice.
+// moveTask is a move of messages out of a queue. It receives them, and then
+// sends each as a new one and deletes it at once. Of what was received when the
+// process ended the rest is hidden for a while.
 type moveTask struct {
 	id      string
 	uid     uint32 // of the source
@@ -353,30 +353,67 @@ func (e *Engine) giveBack(t *moveTask, list []driver.Message) {
 	}
 }
 
-// moveTo sends messages to a queue and deletes them from the source.
+// moveTo moves messages that are in flight to a queue.
 func (e *Engine) moveTo(t *moveTask, to string, list []driver.Message) error {
 	if to == "" {
 		return errMove(failureNoFrom)
 	}
-	out := make([]driver.Outgoing, len(list))
-	receipts := make([]string, len(list))
+	var end seglog.Pos
 	for i := range list {
-		m := &list[i]
-		out[i] = driver.Outgoing{Body: m.Body, Attributes: m.Attributes, System: m.System, GroupID: m.GroupID, DedupID: m.DedupID}
-		receipts[i] = m.Receipt
+		at, err := e.moveOne(t, to, &list[i])
+		if err != nil {
+			return err
+		}
+		end = max(end, at)
 	}
-	_, err := e.store(to, out, true)
-	if errors.Is(err, driver.ErrTooLarge) || errors.Is(err, driver.ErrNoDedupID) {
-		return errMove(err.Error())
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := e.Delete(context.Background(), t.state.Source, receipts); err != nil {
+	if err := e.commit(end); err != nil {
 		return err
 	}
 	e.mu.Lock()
-	t.state.Moved += int64(len(list))
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	for _, name := range []string{to, t.state.Source} { // of a FIFO source a group may be free
+		if q := e.queues[name]; q != nil {
+			q.wakeUp(len(list))
+		}
+	}
 	return nil
+}
+
+// moveOne stores a message in a queue and takes it from the source, in one
+// holding of the lock: nobody sees it in both or in none, and the log has the one
+// record behind the other. It does nothing with a message that is not in flight
+// any more, as when the source was purged meanwhile.
+func (e *Engine) moveOne(t *moveTask, to string, m *driver.Message) (end seglog.Pos, err error) {
+	out := []driver.Outgoing{{Body: m.Body, Attributes: m.Attributes, System: m.System, GroupID: m.GroupID, DedupID: m.DedupID}}
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	s.b = putMessage(s.b, &out[0])
+	s.ends = append(s.ends, len(s.b))
+	if err := e.lockRoom(seglog.RecordSize(len(s.b))+seglog.RecordSize(maxSmall+binary.MaxVarintLen64), false); err != nil {
+		return 0, err
+	}
+	defer e.mu.Unlock()
+	from, err := e.find(t.state.Source)
+	if err != nil {
+		return 0, err
+	}
+	q, err := e.find(to)
+	if err == nil {
+		err = fits(q, out)
+	}
+	if errors.Is(err, driver.ErrTooLarge) {
+		err = errMove(err.Error())
+	}
+	if err != nil {
+		return 0, err
+	}
+	r, err := e.parseHandle(m.Receipt, from.uid)
+	if err != nil || e.flying(from, r) == nil {
+		return 0, err
+	}
+	e.send(q, out, s, make([]driver.Sent, 1), true)
+	e.remove(from, r.seq)
+	e.log.Append(deleteRecord(from.uid, []uint64{r.seq}))
+	t.state.Moved++
+	return e.log.End(), nil
 }

@@ -39,11 +39,6 @@ func (s *scratch) record(i int) []byte {
 
 // Send implements driver.Service.
 func (e *Engine) Send(_ context.Context, name string, out []driver.Outgoing) ([]driver.Sent, error) {
-	return e.store(name, out, false)
-}
-
-// store is Send; anew: also what a FIFO queue would take for a repetition.
-func (e *Engine) store(name string, out []driver.Outgoing, anew bool) ([]driver.Sent, error) {
 	// Everything that does not depend on state is made before the lock is taken.
 	byContent := false
 	if strings.HasSuffix(name, ".fifo") {
@@ -73,7 +68,7 @@ func (e *Engine) store(name string, out []driver.Outgoing, anew bool) ([]driver.
 		return nil, opError("send to", name, err)
 	}
 	sent := make([]driver.Sent, len(out))
-	end := e.send(q, out, s, sent, anew)
+	end := e.send(q, out, s, sent, false)
 	e.mu.Unlock()
 	if err := e.commit(end); err != nil {
 		return nil, opError("send to", name, err)
