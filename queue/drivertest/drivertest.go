@@ -48,26 +48,41 @@ type Store struct {
 	Crash func() (driver.Service, error)
 }
 
+// topics of the suite and their tests.
+var topics = []struct {
+	name  string
+	tests map[string]func(*env)
+}{
+	{"Queues", queueTests},
+	{"Send", sendTests},
+	{"Receive", receiveTests},
+	{"LongPoll", longPollTests},
+	{"Visibility", visibilityTests},
+	{"Delete", deleteTests},
+	{"DeadLetter", deadLetterTests},
+	{"Purge", purgeTests},
+	{"Retention", retentionTests},
+	{"Limits", limitTests},
+	{"Browse", browseTests},
+	{"Durable", durableTests},
+	{"Concurrent", concurrentTests},
+	{"FIFO", fifoTests},
+	{"FIFOReceipt", fifoReceiptTests},
+	{"FIFODelay", fifoDelayTests},
+	{"FIFOAttempt", fifoAttemptTests},
+	{"FIFODedup", fifoDedupTests},
+	{"FIFOState", fifoStateTests},
+	{"FIFODeadLetter", fifoDeadLetterTests},
+	{"FIFODurable", fifoDurableTests},
+	{"Fair", fairTests},
+	{"Move", moveTests},
+	{"MoveTask", moveTaskTests},
+	{"MoveDurable", moveDurableTests},
+}
+
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
-	for _, topic := range []struct {
-		name  string
-		tests map[string]func(*env)
-	}{
-		{"Queues", queueTests},
-		{"Send", sendTests},
-		{"Receive", receiveTests},
-		{"LongPoll", longPollTests},
-		{"Visibility", visibilityTests},
-		{"Delete", deleteTests},
-		{"DeadLetter", deadLetterTests},
-		{"Purge", purgeTests},
-		{"Retention", retentionTests},
-		{"Limits", limitTests},
-		{"Browse", browseTests},
-		{"Durable", durableTests},
-		{"Concurrent", concurrentTests},
-	} {
+	for _, topic := range topics {
 		for name, test := range topic.tests {
 			name := topic.name + "/" + name
 			t.Run(name, func(t *testing.T) {
