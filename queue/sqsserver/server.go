@@ -138,6 +138,8 @@ var actions = map[string]action{
 	"TagQueue":                     tagQueue,
 	"UntagQueue":                   untagQueue,
 	"ListQueueTags":                listQueueTags,
+	"AddPermission":                addPermission,
+	"RemovePermission":             removePermission,
 	"SendMessage":                  sendMessage,
 	"SendMessageBatch":             sendMessageBatch,
 	"ReceiveMessage":               receiveMessage,
@@ -145,6 +147,9 @@ var actions = map[string]action{
 	"DeleteMessageBatch":           deleteMessageBatch,
 	"ChangeMessageVisibility":      changeMessageVisibility,
 	"ChangeMessageVisibilityBatch": changeMessageVisibilityBatch,
+	"StartMessageMoveTask":         startMessageMoveTask,
+	"CancelMessageMoveTask":        cancelMessageMoveTask,
+	"ListMessageMoveTasks":         listMessageMoveTasks,
 }
 
 // ServeHTTP answers one request.
