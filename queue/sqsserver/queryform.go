@@ -63,7 +63,7 @@ func entriesOf(f *awsquery.Form, tag string, s *shape) ([]*awsquery.Form, error)
 	if under.At("member") != nil { // how services with other lists spell it
 		return nil, &apiError{serialization, "Start of list found where not expected"}
 	}
-	if entries := f.List(tag); entries != nil {
+	if entries := f.List(tag); len(entries) > 0 {
 		return entries, nil
 	}
 	// A name with an empty value is how some SDKs send an empty list.

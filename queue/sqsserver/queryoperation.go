@@ -15,7 +15,8 @@ var (
 	urlPage          = structureShape(listMember("QueueUrls", "QueueUrl", textShape), textMember("NextToken"))
 
 	messageAttribute = attributesMember("MessageAttributes", "MessageAttribute", attributeValue)
-	attributeValue   = structureShape(textMember("DataType"), textMember("StringValue"), textMember("BinaryValue"))
+	attributeValue   = structureShape(textMember("DataType"), textMember("StringValue"), textMember("BinaryValue"),
+		listMember("StringListValues", "StringListValue", textShape), listMember("BinaryListValues", "BinaryListValue", textShape))
 
 	// outgoing is what SendMessage and an entry of SendMessageBatch share.
 	outgoing = []member{

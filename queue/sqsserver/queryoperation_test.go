@@ -76,10 +76,10 @@ func (m model) spell(shape, name, tag string, into *[]string) {
 	}
 }
 
-// tag of a member: what is flattened has that of its entries.
+// tag of a member: its own, or what is flattened has that of its entries.
 func (m model) tag(name string, of modelMember) string {
 	s := m.Shapes[of.Shape]
-	for _, tag := range []string{s.Member.LocationName, of.LocationName, s.LocationName} {
+	for _, tag := range []string{of.LocationName, s.LocationName, s.Member.LocationName} {
 		if tag != "" {
 			return tag
 		}
@@ -104,12 +104,11 @@ func (s *shape) spell(name, tag string, into *[]string) {
 	}
 }
 
-// spellings of all actions, those left out that no service acts on.
+// spellings of all actions.
 func spellings(names []string, spell func(action string, into *[]string)) (all []string) {
 	for _, action := range names {
 		spell(action, &all)
 	}
-	all = slices.DeleteFunc(all, func(line string) bool { return strings.Contains(line, "ListValues") })
 	slices.Sort(all)
 	return all
 }
