@@ -36,3 +36,10 @@ for list in test/requirements*.txt; do
 	"$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$list"
 	cp "$list" "$venv/.requirements"
 done
+
+# kombu's own tests come with its source.
+kombu=$(sed -n 's/^kombu==//p' test/requirements-celery.txt)
+if [ ! -e ".tools/kombu-$kombu.tar.gz" ]; then
+	echo "downloading kombu's source into .tools"
+	.tools/venv-celery/bin/python -m pip download -q --disable-pip-version-check --no-deps --no-binary kombu -d .tools "kombu==$kombu"
+fi

@@ -53,6 +53,16 @@ func PythonOf(t testing.TB, venv string, modules ...string) string {
 	return py
 }
 
+// File returns the path of a file that `make tools` downloads into .tools.
+func File(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(Root(t), ".tools", name)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, path)
+	}
+	return path
+}
+
 func imports(python string, modules []string) bool {
 	program := "pass"
 	for _, m := range modules {
