@@ -36,8 +36,11 @@ var varying = []struct {
 	as string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
-	{regexp.MustCompile(`<ReceiptHandle>[^<]+<`), "<ReceiptHandle>HANDLE<"},
+	{regexp.MustCompile(`<(ReceiptHandle|TaskHandle)>[^<]+<`), "<$1>HANDLE<"},
 	{regexp.MustCompile(`(Timestamp</Name><Value)>\d+<`), "$1>TIME<"},
+	{regexp.MustCompile(`<(StartedTimestamp|ApproximateNumberOfMessagesMoved)>\d+<`), "<$1>N<"},
+	{regexp.MustCompile(`<(MD5OfMessage(?:System)?Attributes)>[0-9a-f]{32}<`), "<$1>SUM<"},
+	{regexp.MustCompile(`<Message>[A-Z][^<]*</Message>`), "<Message>MESSAGE</Message>"}, // the text of an error
 }
 
 // reply is what an action answers around its result.
@@ -108,6 +111,29 @@ func TestQueryReplies(t *testing.T) {
 				`<Attribute><Name>AWSTraceHeader</Name><Value>t</Value></Attribute><MD5OfMessageAttributes>SUM</MD5OfMessageAttributes>` +
 				`<MessageAttribute><Name>b</Name><Value><BinaryValue>AP8=</BinaryValue><DataType>Binary</DataType></Value></MessageAttribute></Message></ReceiveMessageResult>`},
 		{"PurgeQueue", queuePath, "", ``},
+
+		{"AddPermission", queuePath, "Label=l&AWSAccountId.1=111111111111&AWSAccountId.2=222222222222&ActionName.1=SendMessage&ActionName.2=ReceiveMessage", ``},
+		{"GetQueueAttributes", queuePath, "AttributeName.1=Policy", `<GetQueueAttributesResult><Attribute><Name>Policy</Name><Value>` +
+			`{&quot;Version&quot;:&quot;2008-10-17&quot;,&quot;Id&quot;:&quot;arn:aws:sqs:us-east-1:000000000000:q/SQSDefaultPolicy&quot;,&quot;Statement&quot;:[{` +
+			`&quot;Sid&quot;:&quot;l&quot;,&quot;Effect&quot;:&quot;Allow&quot;,&quot;Principal&quot;:{&quot;AWS&quot;:[&quot;arn:aws:iam::111111111111:root&quot;,&quot;arn:aws:iam::222222222222:root&quot;]},` +
+			`&quot;Action&quot;:[&quot;SQS:SendMessage&quot;,&quot;SQS:ReceiveMessage&quot;],&quot;Resource&quot;:&quot;arn:aws:sqs:us-east-1:000000000000:q&quot;}]}` +
+			`</Value></Attribute></GetQueueAttributesResult>`},
+		{"RemovePermission", queuePath, "Label=l", ``},
+
+		{"SetQueueAttributes", queuePath, "Attribute.1.Name=RedrivePolicy&Attribute.1.Value=" +
+			url.QueryEscape(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:new","maxReceiveCount":5}`), ``},
+		{"SendMessage", "/000000000000/new", "MessageBody=hello", `<SendMessageResult>` + sum + `<MessageId>UUID</MessageId></SendMessageResult>`},
+		{"SendMessage", "/000000000000/new", "MessageBody=hello", `<SendMessageResult>` + sum + `<MessageId>UUID</MessageId></SendMessageResult>`},
+		{"SendMessage", "/000000000000/new", "MessageBody=hello", `<SendMessageResult>` + sum + `<MessageId>UUID</MessageId></SendMessageResult>`},
+		{"StartMessageMoveTask", "/", "SourceArn=arn:aws:sqs:us-east-1:000000000000:new&DestinationArn=arn:aws:sqs:us-east-1:000000000000:q&MaxNumberOfMessagesPerSecond=1",
+			`<StartMessageMoveTaskResult><TaskHandle>HANDLE</TaskHandle></StartMessageMoveTaskResult>`},
+		{"ListMessageMoveTasks", "/", "SourceArn=arn:aws:sqs:us-east-1:000000000000:new&MaxResults=10",
+			`<ListMessageMoveTasksResult><ListMessageMoveTasksResultEntry><TaskHandle>HANDLE</TaskHandle><Status>RUNNING</Status>` +
+				`<SourceArn>arn:aws:sqs:us-east-1:000000000000:new</SourceArn><DestinationArn>arn:aws:sqs:us-east-1:000000000000:q</DestinationArn>` +
+				`<MaxNumberOfMessagesPerSecond>1</MaxNumberOfMessagesPerSecond><ApproximateNumberOfMessagesMoved>N</ApproximateNumberOfMessagesMoved>` +
+				`<ApproximateNumberOfMessagesToMove>3</ApproximateNumberOfMessagesToMove><StartedTimestamp>N</StartedTimestamp></ListMessageMoveTasksResultEntry></ListMessageMoveTasksResult>`},
+		{"CancelMessageMoveTask", "/", "TaskHandle=HANDLE",
+			`<CancelMessageMoveTaskResult><ApproximateNumberOfMessagesMoved>N</ApproximateNumberOfMessagesMoved></CancelMessageMoveTaskResult>`},
 		{"DeleteQueue", "/", "QueueUrl=" + url.QueryEscape("http://127.0.0.1:4566/000000000000/new"), ``},
 	} {
 		form := "Version=2012-11-05&Unknown.1=x&" + strings.ReplaceAll(step.form, "HANDLE", url.QueryEscape(handle)) + "&Action=" + step.action
@@ -116,15 +142,13 @@ func TestQueryReplies(t *testing.T) {
 			method = http.MethodGet
 		}
 		w := ask(h, method, step.path, form)
-		if m := regexp.MustCompile(`<ReceiptHandle>([^<]+)<`).FindStringSubmatch(w.Body.String()); m != nil {
+		if m := regexp.MustCompile(`<(?:ReceiptHandle|TaskHandle)>([^<]+)<`).FindStringSubmatch(w.Body.String()); m != nil {
 			handle = m[1]
 		}
 		got := w.Body.String()
 		for _, v := range varying {
 			got = v.is.ReplaceAllString(got, v.as)
 		}
-		got = regexp.MustCompile(`<Message>[A-Z][^<]*</Message>`).ReplaceAllString(got, "<Message>MESSAGE</Message>")
-		got = regexp.MustCompile(`<(MD5OfMessage(?:System)?Attributes)>[0-9a-f]{32}<`).ReplaceAllString(got, "<$1>SUM<")
 		if want := reply(step.action, step.want); w.Code != 200 || got != want {
 			t.Fatalf("%s %s:\n%d %s\nwant\n%s", step.path, form, w.Code, got, want)
 		}
