@@ -25,6 +25,9 @@ const (
 	// Largest request body of a service that does not say otherwise, bytes:
 	// SES takes mail of 40 MB, which base64 makes 54.
 	defaultMaxBody = 64 << 20
+	// What a request claims of its length is believed so far, bytes; more memory
+	// comes with more bytes.
+	trustedLength = 64 << 10
 	// Larger buffers are not kept for the next request, bytes.
 	maxKeptBuffer = 256 << 10
 )
@@ -55,7 +58,7 @@ type Gateway struct {
 	services map[string]service
 	s3       http.Handler
 	log      *slog.Logger
-	buffers  sync.Pool // of *bytes.Buffer
+	buffers  sync.Pool // of *[]byte
 }
 
 type service struct {
@@ -83,7 +86,7 @@ func New(o Options) (*Gateway, error) {
 		}
 		g.services[name] = s
 	}
-	g.buffers.New = func() any { return new(bytes.Buffer) }
+	g.buffers.New = func() any { return new([]byte) }
 	return g, nil
 }
 
@@ -103,21 +106,17 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, g.unknown(claim.Service))
 		return
 	}
-	if err := g.verifier.Precheck(r, &claim); err != nil {
-		g.refuse(w, r, err)
-		return
-	}
-	buf := g.buffers.Get().(*bytes.Buffer)
+	buf := g.buffers.Get().(*[]byte)
 	defer g.release(buf)
-	if err := readBody(w, r, buf, s.maxBody); err != nil {
+	err = g.verifier.Verify(r, &claim, func() (_ []byte, err error) {
+		*buf, err = readBody(w, r, (*buf)[:0], s.maxBody)
+		return *buf, err
+	})
+	if err != nil {
 		g.refuse(w, r, err)
 		return
 	}
-	if err := g.verifier.Verify(r, &claim, buf.Bytes()); err != nil {
-		g.refuse(w, r, err)
-		return
-	}
-	r.Body = &body{data: buf.Bytes()}
+	r.Body = &body{data: *buf}
 	s.handler.ServeHTTP(w, r)
 }
 
@@ -141,30 +140,39 @@ func (g *Gateway) unknown(name string) error {
 	}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, limit int64) error {
-	tooLarge := &Error{
+// readBody reads the whole body into memory that b may have.
+func readBody(w http.ResponseWriter, r *http.Request, b []byte, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return b, tooLarge(limit)
+	}
+	var err error
+	if n := int(r.ContentLength); 0 <= n && n <= trustedLength {
+		b = slices.Grow(b, n)[:n]
+		_, err = io.ReadFull(r.Body, b)
+	} else {
+		buf := bytes.NewBuffer(slices.Grow(b, trustedLength))
+		_, err = buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+		b = buf.Bytes()
+	}
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return b, tooLarge(limit)
+	}
+	if err != nil {
+		return b, &Error{Status: http.StatusBadRequest, Code: "IncompleteBody", Type: "IncompleteBodyException", Message: "The body ended before its length."}
+	}
+	return b, nil
+}
+
+func tooLarge(limit int64) error {
+	return &Error{
 		Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Type: "RequestEntityTooLargeException",
 		Message: fmt.Sprintf("The request must not be larger than %d bytes.", limit),
 	}
-	if r.ContentLength > limit {
-		return tooLarge
-	}
-	// What is claimed is believed only so far; more memory comes with more bytes.
-	buf.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	var over *http.MaxBytesError
-	if errors.As(err, &over) {
-		return tooLarge
-	}
-	if err != nil {
-		return &Error{Status: http.StatusBadRequest, Code: "IncompleteBody", Type: "IncompleteBodyException", Message: "The body ended before its length."}
-	}
-	return nil
 }
 
-func (g *Gateway) release(buf *bytes.Buffer) {
-	if buf.Cap() <= maxKeptBuffer {
-		buf.Reset()
+func (g *Gateway) release(buf *[]byte) {
+	if cap(*buf) <= maxKeptBuffer {
 		g.buffers.Put(buf)
 	}
 }

@@ -158,6 +158,9 @@ func canonicalKey(b []byte, name string) []byte {
 
 func appendTrimmed(b []byte, v string) []byte {
 	v = strings.TrimSpace(v)
+	if !strings.Contains(v, "  ") {
+		return append(b, v...)
+	}
 	for i := 0; i < len(v); i++ {
 		if v[i] == ' ' && v[i-1] == ' ' {
 			continue

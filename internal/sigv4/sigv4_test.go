@@ -60,7 +60,12 @@ func verify(v *sigv4.Verifier, r *http.Request, body string) error {
 	if err != nil {
 		return err
 	}
-	return v.Verify(r, &c, []byte(body))
+	return v.Verify(r, &c, whole([]byte(body)))
+}
+
+// whole is a body that was read already.
+func whole(body []byte) func() ([]byte, error) {
+	return func() ([]byte, error) { return body, nil }
 }
 
 func kindOf(t testing.TB, err error) sigv4.Kind {
@@ -363,7 +368,7 @@ func FuzzAuthorization(f *testing.F) {
 		if c.AccessKeyID == "" || c.Service == "" || len(c.Signature) != 64 || c.Stamp[:8] != c.Date {
 			t.Fatalf("accepted %+v", c)
 		}
-		if kindOf(t, v.Verify(r, &c, nil)) == 0 {
+		if kindOf(t, v.Verify(r, &c, whole(nil))) == 0 {
 			t.Fatalf("a signature was guessed: %q", authorization)
 		}
 	})
@@ -383,10 +388,45 @@ func BenchmarkVerify(b *testing.B) {
 	for b.Loop() {
 		c, err := sigv4.Parse(r)
 		if err == nil {
-			err = v.Verify(r, &c, body)
+			err = v.Verify(r, &c, whole(body))
 		}
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestBodyReadLast: of a request that cannot be right no body is read; an error
+// of reading it is what Verify returns.
+func TestBodyReadLast(t *testing.T) {
+	torn := errors.New("the body is torn")
+	for _, tc := range []struct {
+		name  string
+		now   time.Time
+		alter func(*http.Request)
+		reads int
+	}{
+		{"right so far", noon, func(*http.Request) {}, 1},
+		{"unknown key", noon, func(r *http.Request) {
+			a := r.Header.Get("Authorization")
+			r.Header.Set("Authorization", strings.Replace(a, creds.AccessKeyID, "AKIDSOMEONE", 1))
+		}, 0},
+		{"too old", noon.Add(time.Hour), func(*http.Request) {}, 0},
+		{"a header that is not signed", noon, func(r *http.Request) { r.Header.Set("X-Amz-Target", "AmazonSQS.PurgeQueue") }, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "http://localhost/", nil)
+			sign(t, r, "", "sqs", noon)
+			tc.alter(r)
+			c, err := sigv4.Parse(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reads := 0
+			err = verifier(t, tc.now).Verify(r, &c, func() ([]byte, error) { reads++; return nil, torn })
+			if reads != tc.reads || err == nil || errors.Is(err, torn) != (tc.reads == 1) {
+				t.Errorf("body read %d times, want %d; %v", reads, tc.reads, err)
+			}
+		})
 	}
 }

@@ -64,10 +64,9 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Precheck looks at what can be told without the body: that the access key is
-// known, the time right and everything signed that must be. Verify does the
-// same; calling it before a body is read spares reading bodies in vain.
-func (v *Verifier) Precheck(r *http.Request, c *Claim) error {
+// precheck looks at what can be told without the body: that the access key is
+// known, the time right and everything signed that must be.
+func (v *Verifier) precheck(r *http.Request, c *Claim) error {
 	if _, ok := v.secrets[c.AccessKeyID]; !ok {
 		return &Error{UnknownKey, "The security token included in the request is invalid."}
 	}
@@ -81,14 +80,21 @@ func (v *Verifier) Precheck(r *http.Request, c *Claim) error {
 }
 
 // Verify proves that the request with this body was signed with the secret of
-// the claim's access key. On failure the error is an *Error.
+// the claim's access key. On failure the error is an *Error, or body's own.
+//
+// Body is called once, and only after everything was found in order that can be
+// told without it: no bodies are read in vain.
 //
 // A session token is ignored: the credentials accepted here are long-lived.
-func (v *Verifier) Verify(r *http.Request, c *Claim, body []byte) error {
-	if err := v.Precheck(r, c); err != nil {
+func (v *Verifier) Verify(r *http.Request, c *Claim, body func() ([]byte, error)) error {
+	if err := v.precheck(r, c); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
+	text, err := body()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
 	var hexed [64]byte
 	hex.Encode(hexed[:], sum[:])
 	if h := r.Header["X-Amz-Content-Sha256"]; len(h) > 0 && !strings.EqualFold(h[0], string(hexed[:])) {
