@@ -119,16 +119,27 @@ func (e *Engine) checkFormat() (isNew bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	number, ok := strings.CutPrefix(string(bytes.TrimSpace(b)), formatLine)
-	v, err := strconv.Atoi(number)
-	if !ok || err != nil || v < 1 {
+	v, ok := parseFormat(b)
+	if !ok {
 		return false, &seglog.CorruptError{File: formatName, Reason: "it does not name a format"}
 	}
-	if v > version {
-		return false, fmt.Errorf("the folder has format %d, this program knows up to %d: use a newer dayfly", v, version)
-	}
 	e.format = v
-	return false, nil
+	return false, e.knowsFormat()
+}
+
+// parseFormat reads the number of the format; false if there is none.
+func parseFormat(b []byte) (int, bool) {
+	number, ok := strings.CutPrefix(string(bytes.TrimSpace(b)), formatLine)
+	v, err := strconv.Atoi(number)
+	return v, ok && err == nil && v >= 1
+}
+
+// knowsFormat fails if the folder is of a newer dayfly.
+func (e *Engine) knowsFormat() error {
+	if e.format > version {
+		return fmt.Errorf("%s: the folder has format %d, this program knows up to %d: use a newer dayfly", formatName, e.format, version)
+	}
+	return nil
 }
 
 // clearUnfinished removes what a making of the store left that did not come to

@@ -56,6 +56,9 @@ func Files(fsys vfs.FS) ([]uint32, error) {
 	return ids, nil
 }
 
+// HeadSize is the number of bytes before a record's payload.
+const HeadSize = recordHead
+
 // FileName of a segment.
 func FileName(id uint32) string { return fileName(id) }
 
@@ -81,7 +84,7 @@ func ReadImage(fsys vfs.FS, id uint32, buf []byte) (*Image, error) {
 		buf = make([]byte, have)
 	}
 	m.data = buf[:have]
-	m.read(f)
+	m.missing = ReadPast(f, m.data)
 	m.header(onDisk)
 	return m, nil
 }
@@ -89,28 +92,30 @@ func ReadImage(fsys vfs.FS, id uint32, buf []byte) (*Image, error) {
 // maxImage is the largest file believed to be a segment, bytes.
 const maxImage = 1 << 30
 
-// read fills data; where the disk fails it leaves zeros.
-func (m *Image) read(f io.ReaderAt) {
-	n, err := f.ReadAt(m.data, 0)
-	if n == len(m.data) {
-		return
+// ReadPast reads the first len(data) bytes of a file; where the disk cannot read
+// it leaves zeros, and says so.
+func ReadPast(f io.ReaderAt, data []byte) (missing []Hole) {
+	n, err := f.ReadAt(data, 0)
+	if n == len(data) {
+		return nil
 	}
-	for off := 0; off < len(m.data); off += blank {
-		end := min(off+blank, len(m.data))
-		if n, err = f.ReadAt(m.data[off:end], int64(off)); n == end-off {
+	for off := 0; off < len(data); off += blank {
+		end := min(off+blank, len(data))
+		if n, err = f.ReadAt(data[off:end], int64(off)); n == end-off {
 			continue
 		}
-		clear(m.data[off:end])
+		clear(data[off:end])
 		reason := fmt.Sprintf("the disk cannot read it: %v", err)
 		if errors.Is(err, io.EOF) {
 			reason = "the file ended while it was read"
 		}
-		if k := len(m.missing); k > 0 && m.missing[k-1].End == uint32(off) {
-			m.missing[k-1].End = uint32(end)
+		if k := len(missing); k > 0 && missing[k-1].End == uint32(off) {
+			missing[k-1].End = uint32(end)
 		} else {
-			m.missing = append(m.missing, Hole{Off: uint32(off), End: uint32(end), Reason: reason})
+			missing = append(missing, Hole{Off: uint32(off), End: uint32(end), Reason: reason})
 		}
 	}
+	return missing
 }
 
 // header finds out size and seed.
@@ -160,6 +165,9 @@ func (m *Image) Buffer() []byte { return m.data[:cap(m.data)] }
 // whole reports whether the file is as it was made, whatever its records are.
 func (m *Image) whole() bool { return len(m.Damage) == 0 && len(m.missing) == 0 }
 
+// Size of the segment in bytes.
+func (m *Image) Size() uint32 { return m.size }
+
 // Used reports whether the segment has any record.
 func (m *Image) Used() bool {
 	for off := uint32(headerSize); m.readable && off+recordHead <= m.size; off += align {
@@ -180,12 +188,15 @@ func (m *Image) Payload(off uint32) ([]byte, bool) {
 	if off < headerSize || off+recordHead > m.size {
 		return nil, false
 	}
-	return payloadAt(m.data[off:])
+	return PayloadAt(m.data[off:])
 }
 
-// payloadAt returns the payload of the record at the start of b by its own
+// PayloadAt returns the payload of the record at the start of b by its own
 // checksum alone. Whoever takes it for a record must know of one at this place.
-func payloadAt(b []byte) ([]byte, bool) {
+func PayloadAt(b []byte) ([]byte, bool) {
+	if len(b) < recordHead {
+		return nil, false
+	}
 	n := binary.LittleEndian.Uint32(b[4:])
 	if n == 0 || uint64(n) > uint64(len(b)-recordHead) {
 		return nil, false

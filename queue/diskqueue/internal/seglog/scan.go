@@ -2,6 +2,7 @@ package seglog
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -11,6 +12,10 @@ type End struct {
 	Sealed bool
 	Torn   bool // the last write was not finished, and nothing in it was synced
 }
+
+// Unknown is the end of a hole that goes to the end of a segment whose size is
+// not known any more.
+const Unknown = math.MaxUint32
 
 // visitor is called for what a scan finds, in order of place.
 type visitor struct {
@@ -31,7 +36,7 @@ type mark struct {
 func (m *Image) scan(from uint32, later bool, v visitor) (End, error) {
 	if !m.readable {
 		reason := "its header is damaged, and no record in it can be told any more"
-		return End{Off: m.size}, v.hole(Hole{Off: min(from, m.size), End: m.size, Reason: reason, Damaged: true})
+		return End{Off: m.size}, v.hole(Hole{Off: from, End: Unknown, Reason: reason, Damaged: true})
 	}
 	off := from
 	if off < headerSize || off%align != 0 || off > m.size {

@@ -35,7 +35,7 @@ func findSeed(data []byte, id uint32) (seed uint32, ok bool) {
 			return 0, false
 		}
 		work -= uint64(h.length)
-		if _, ok := payloadAt(data[off:]); !ok {
+		if _, ok := PayloadAt(data[off:]); !ok {
 			continue
 		}
 		found := backsum.Start(binary.LittleEndian.Uint32(data[off:]), h.bytes(off))
