@@ -29,6 +29,11 @@ func TestBoto3Query(t *testing.T) {
 	}
 }
 
+func TestCurl(t *testing.T) {
+	need.Tool(t, "curl")
+	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_curl.sh"), listen(t).url)
+}
+
 func TestAWSCommandLineQuery(t *testing.T) {
 	py := need.PythonOf(t, "venv-query", "awscli")
 	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), filepath.Join(filepath.Dir(py), "aws"), listen(t).url)
