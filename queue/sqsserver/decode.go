@@ -3,6 +3,7 @@ package sqsserver
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -271,7 +272,7 @@ func (d *decoder) skip() {
 		d.quoted()
 	case c == 't' && d.literal("true"), c == 'f' && d.literal("false"), c == 'n' && d.literal("null"):
 	case c == '-' || '0' <= c && c <= '9':
-		if _, err := strconv.ParseFloat(string(d.number()), 64); err != nil {
+		if !json.Valid(d.number()) {
 			d.fail("A number is malformed")
 		}
 	default:

@@ -69,6 +69,8 @@ func TestErrors(t *testing.T) {
 		{"SendMessage", `{"a":1,}`, 400, "SerializationException", "MalformedInput"},
 		{"SendMessage", `{"a":tru}`, 400, "SerializationException", "MalformedInput"},
 		{"SendMessage", `{"a":01}`, 400, "SerializationException", "MalformedInput"},
+		{"SendMessage", `{"a":-.5}`, 400, "SerializationException", "MalformedInput"},
+		{"SendMessage", `{"a":1.}`, 400, "SerializationException", "MalformedInput"},
 		{"SendMessage", `{"a":` + deep + `}`, 400, "SerializationException", "MalformedInput"},
 		{"SendMessage", `{"QueueUrl":5}`, 400, "SerializationException", "MalformedInput"},
 		{"SendMessage", `{` + qURL + `,"MessageBody":"x","DelaySeconds":"5"}`, 400, "SerializationException", "MalformedInput"},
