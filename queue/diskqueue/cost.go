@@ -29,6 +29,8 @@ func holeCost(met []*lostHole, lost int) string {
 	switch {
 	case len(met) == 0:
 	case one && sent == 1:
+	case one && sent < 0 && undone[met[0].kind] != "":
+		cost = append(cost, undone[met[0].kind], "for certain it is not known: were it a message that was sent, this is lost")
 	case one && undone[met[0].kind] != "":
 		cost = append(cost, undone[met[0].kind])
 	case one:

@@ -48,7 +48,10 @@ type Options struct {
 
 // defaultSegment bounds the disk an idle store takes; rotating costs one more
 // sync a segment, which at this size does not show.
-const defaultSegment = 8 << 20
+const (
+	defaultSegment = 8 << 20
+	maxSegment     = 1 << 30
+)
 
 func (o *Options) withDefaults() (Options, error) {
 	var c Options
@@ -62,7 +65,7 @@ func (o *Options) withDefaults() (Options, error) {
 		c.SegmentSize = defaultSegment
 	}
 	c.replay, c.spare = minReplay, spareSegments
-	if c.SegmentSize < 4<<20 || c.SegmentSize > 1<<30 || c.SegmentSize%4096 != 0 {
+	if c.SegmentSize < 4<<20 || c.SegmentSize > maxSegment || c.SegmentSize%4096 != 0 {
 		return c, fmt.Errorf("diskqueue: SegmentSize %d: must be 4 MiB to 1 GiB and a multiple of 4096", c.SegmentSize)
 	}
 	return c, nil

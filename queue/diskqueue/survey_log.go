@@ -37,7 +37,8 @@ type lostHole struct {
 	bytes uint32
 	one   bool // it is one record, whose head is whole
 	kind  kind // of that record, as far as its bytes say
-	sent  int  // messages that were sent in it; -1: unknown
+	stamp stamp
+	sent  int // messages that were sent in it; -1: unknown
 }
 
 // lostMessage is one that was sent in a hole.
@@ -108,8 +109,12 @@ func (r *replayer) hole(id uint32, h seglog.Hole) error {
 	}
 	r.lost()
 	x := &lostHole{pos: seglog.At(id, h.Off), bytes: h.End - h.Off}
+	if h.End == 0 {
+		x.bytes = maxSegment
+	}
 	if len(h.Payload) > 0 {
-		x.one, x.kind = true, kind(h.Payload[0])
+		d := &decoder{b: h.Payload[1:]}
+		x.one, x.kind, x.stamp = true, kind(h.Payload[0]), d.stamp()
 	}
 	r.holes = append(r.holes, x)
 	r.open = append(r.open, x)
@@ -183,6 +188,9 @@ func (r *replayer) resolve(seq uint64) {
 	room := uint64(0) // what fits into the holes at most
 	for _, h := range r.open {
 		room += uint64(h.bytes) / sizeUnit
+		if h.one && h.kind == kindSend {
+			r.hint[h.stamp.seq] = h.stamp.uid
+		}
 	}
 	hole := r.open[0]
 	for next := r.e.nextSeq; next < seq && room > 0; next, room = next+1, room-1 {
@@ -197,10 +205,14 @@ func (r *replayer) resolve(seq uint64) {
 }
 
 // leaveOpen ends the log: how many messages were sent in the last holes is not
-// known, save for those that something happened to.
+// known, save for those that something happened to, and those that a record
+// seems to have been.
 func (r *replayer) leaveOpen() {
 	for _, h := range r.open {
-		h.sent = -1
+		if h.sent = -1; h.one && h.kind == kindSend && h.stamp.seq >= r.e.nextSeq {
+			h.sent = 1
+			r.hint[h.stamp.seq] = h.stamp.uid
+		}
 	}
 	for seq, uid := range r.hint {
 		if len(r.open) > 0 && !r.gone[seq] {
