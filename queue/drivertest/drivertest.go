@@ -9,6 +9,7 @@
 package drivertest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,8 +34,8 @@ type Harness struct {
 	// that counts and order are approximate and that attributes take a while,
 	// as on the real service.
 	Remote bool
-	// Skip names tests ("Purge/TwiceIn60Seconds") that a foreign service is known
-	// to fail, each with the reason.
+	// Skip names tests ("Purge/TwiceIn60Seconds") or topics ("Move") that a foreign
+	// service is known to fail, each with the reason.
 	Skip map[string]string
 }
 
@@ -86,7 +87,7 @@ func Run(t *testing.T, h Harness) {
 		for name, test := range topic.tests {
 			name := topic.name + "/" + name
 			t.Run(name, func(t *testing.T) {
-				if why := h.Skip[name]; why != "" {
+				if why := cmp.Or(h.Skip[name], h.Skip[topic.name]); why != "" {
 					t.Skip(why)
 				}
 				if h.Virtual {

@@ -60,7 +60,7 @@ func (e *env) receive(q *queue.Queue, max int) []queue.Message {
 	e.Helper()
 	o := queue.ReceiveOptions{Max: max, Visibility: -1}
 	if e.h.Remote {
-		o.Wait = 2 * time.Second
+		o.Wait = time.Second
 	}
 	m, err := q.Receive(e.ctx, o)
 	if err != nil {

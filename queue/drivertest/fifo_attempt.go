@@ -11,7 +11,7 @@ import (
 func (e *env) attempt(q *queue.Queue, id string) ([]queue.Message, error) {
 	o := queue.ReceiveOptions{Max: 10, Visibility: -1, AttemptID: id}
 	if e.h.Remote {
-		o.Wait = 2 * time.Second
+		o.Wait = time.Second
 	}
 	return q.Receive(e.ctx, o)
 }
