@@ -30,8 +30,8 @@ type orders struct {
 }
 
 type line struct {
-	sync.Mutex
-	users int // that hold it or wait
+	first chan struct{} // full while somebody is
+	users int           // the first and those that wait
 }
 
 // published is what a message was answered.
@@ -117,19 +117,19 @@ func (o *orders) enter(names []string) (leave func()) {
 		}
 		l := o.lines[name]
 		if l == nil {
-			l = new(line)
+			l = &line{first: make(chan struct{}, 1)}
 			o.lines[name] = l
 		}
 		l.users++
 		o.mu.Unlock()
-		l.Lock()
+		l.first <- struct{}{}
 		held[i] = l
 	}
 	return func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for i, l := range held {
-			l.Unlock()
+			<-l.first
 			if l.users--; l.users == 0 {
 				delete(o.lines, names[i])
 			}
