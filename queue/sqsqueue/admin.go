@@ -58,7 +58,7 @@ func fulfils(got, want driver.Attributes) bool {
 	got.Extra, want.Extra, got.DeadLetter, want.DeadLetter = nil, nil, nil, nil
 	return got.Visibility == want.Visibility && got.Delay == want.Delay && got.Retention == want.Retention &&
 		got.ReceiveWait == want.ReceiveWait && got.MaxMessageSize == want.MaxMessageSize &&
-		got.FIFO == want.FIFO && got.ContentDedup == want.ContentDedup
+		got.FIFO == want.FIFO && got.ContentDedup == want.ContentDedup && got.GroupDedup == want.GroupDedup
 }
 
 // settable are the attributes as SQS takes them, but for FifoQueue.
@@ -73,6 +73,9 @@ func (s *Service) settable(ctx context.Context, a driver.Attributes) (map[string
 	}
 	if a.FIFO {
 		m["ContentBasedDeduplication"] = strconv.FormatBool(a.ContentDedup)
+	}
+	if a.GroupDedup { // else what it is by itself: not all services take these two
+		m["DeduplicationScope"], m["FifoThroughputLimit"] = "messageGroup", throughputLimit(&a)
 	}
 	if a.DeadLetter != nil {
 		arn, err := s.arn(ctx, a.DeadLetter.Queue)
@@ -180,6 +183,12 @@ func (s *Service) SetAttributes(ctx context.Context, name string, a driver.Attri
 		}
 		if before.Attributes.DeadLetter != nil && a.DeadLetter == nil {
 			attributes["RedrivePolicy"] = ""
+		}
+		if before.Attributes.GroupDedup && !a.GroupDedup {
+			attributes["DeduplicationScope"] = "queue"
+		}
+		if _, given := attributes["FifoThroughputLimit"]; !given && a.FIFO && (before.Attributes.GroupDedup || before.Attributes.Extra["FifoThroughputLimit"] != "") {
+			attributes["FifoThroughputLimit"] = throughputLimit(&a)
 		}
 		for _, k := range []string{"Policy", "RedriveAllowPolicy", "KmsMasterKeyId"} { // those SQS lets go
 			if _, ok := before.Attributes.Extra[k]; ok && a.Extra[k] == "" {

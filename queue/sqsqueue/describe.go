@@ -38,8 +38,15 @@ func (s *Service) Describe(ctx context.Context, name string) (driver.Description
 }
 
 // defaults of services that report what was never set.
-var defaults = map[string]string{
-	"SqsManagedSseEnabled": "true", "KmsDataKeyReusePeriodSeconds": "300", "DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue",
+var defaults = map[string]string{"SqsManagedSseEnabled": "true", "KmsDataKeyReusePeriodSeconds": "300"}
+
+// throughputLimit that goes with a scope of deduplication: both together are the
+// high throughput of FIFO queues. Another one is kept in Extra.
+func throughputLimit(a *driver.Attributes) string {
+	if a.GroupDedup {
+		return "perMessageGroupId"
+	}
+	return "perQueue"
 }
 
 func describe(d *driver.Description, m map[string]string) (err error) {
@@ -69,6 +76,8 @@ func describe(d *driver.Description, m map[string]string) (err error) {
 			a.FIFO = strings.EqualFold(v, "true")
 		case "ContentBasedDeduplication":
 			a.ContentDedup = strings.EqualFold(v, "true")
+		case "DeduplicationScope":
+			a.GroupDedup = strings.EqualFold(v, "messageGroup")
 		case "CreatedTimestamp":
 			d.Created = time.Unix(number(v), 0)
 		case "LastModifiedTimestamp":
@@ -91,6 +100,9 @@ func describe(d *driver.Description, m map[string]string) (err error) {
 			}
 		}
 	}
+	if a.Extra["FifoThroughputLimit"] == throughputLimit(a) {
+		delete(a.Extra, "FifoThroughputLimit")
+	}
 	return err
 }
 
@@ -106,5 +118,8 @@ func deadLetter(policy string) *driver.DeadLetter {
 	if err != nil {
 		return nil
 	}
-	return &driver.DeadLetter{Queue: p.Target[strings.LastIndexByte(p.Target, ':')+1:], MaxReceives: n}
+	return &driver.DeadLetter{Queue: nameOf(p.Target), MaxReceives: n}
 }
+
+// nameOf is the queue's name in an ARN.
+func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }

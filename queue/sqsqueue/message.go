@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,14 +20,15 @@ const maxBatch = 10
 func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([]driver.Sent, error) {
 	sent := make([]driver.Sent, 0, len(m))
 	err := s.onQueue(ctx, "send to", name, func(ctx context.Context, url *string) error {
+		fifo := isFIFO(name)
 		if len(m) == 1 {
-			one, err := s.sendOne(ctx, url, &m[0])
+			one, err := s.sendOne(ctx, url, fifo, &m[0])
 			sent = append(sent, one)
 			return err
 		}
 		for rest := m; len(rest) > 0; {
 			n := min(len(rest), maxBatch)
-			some, err := s.sendBatch(ctx, url, rest[:n])
+			some, err := s.sendBatch(ctx, url, fifo, rest[:n])
 			if err != nil {
 				return err
 			}
@@ -40,7 +42,10 @@ func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([
 	return sent, nil
 }
 
-func (s *Service) sendOne(ctx context.Context, url *string, m *driver.Outgoing) (driver.Sent, error) {
+// isFIFO: such queues have no delays of single messages, not even none.
+func isFIFO(name string) bool { return strings.HasSuffix(name, ".fifo") }
+
+func (s *Service) sendOne(ctx context.Context, url *string, fifo bool, m *driver.Outgoing) (driver.Sent, error) {
 	in := &sqs.SendMessageInput{
 		QueueUrl: url, MessageBody: &m.Body, MessageAttributes: attributes(m.Attributes),
 		MessageGroupId: some(m.GroupID), MessageDeduplicationId: some(m.DedupID),
@@ -55,7 +60,7 @@ func (s *Service) sendOne(ctx context.Context, url *string, m *driver.Outgoing) 
 	switch {
 	case m.Delay > 0:
 		in.DelaySeconds = seconds(m.Delay)
-	case m.Delay == 0 && m.GroupID == "":
+	case m.Delay == 0 && !fifo:
 		with = append(with, withZero("DelaySeconds", `{`))
 	}
 	out, err := s.client.SendMessage(ctx, in, with...)
@@ -72,7 +77,7 @@ func systemValue(a types.MessageAttributeValue) types.MessageSystemAttributeValu
 // entryID names the entries of a batch by their place.
 func entryID(i int) *string { return aws.String(strconv.Itoa(i)) }
 
-func (s *Service) sendBatch(ctx context.Context, url *string, m []driver.Outgoing) ([]driver.Sent, error) {
+func (s *Service) sendBatch(ctx context.Context, url *string, fifo bool, m []driver.Outgoing) ([]driver.Sent, error) {
 	in := &sqs.SendMessageBatchInput{QueueUrl: url, Entries: make([]types.SendMessageBatchRequestEntry, len(m))}
 	var zeros []string
 	for i := range m {
@@ -89,7 +94,7 @@ func (s *Service) sendBatch(ctx context.Context, url *string, m []driver.Outgoin
 		switch {
 		case m[i].Delay > 0:
 			e.DelaySeconds = seconds(m[i].Delay)
-		case m[i].Delay == 0 && m[i].GroupID == "":
+		case m[i].Delay == 0 && !fifo:
 			zeros = append(zeros, `{"Id":"`+*e.Id+`"`)
 		}
 		in.Entries[i] = e
@@ -168,17 +173,10 @@ func (s *Service) Receive(ctx context.Context, name string, o driver.ReceiveOpti
 func message(m *types.Message) driver.Message {
 	a := m.Attributes
 	receives, _ := strconv.Atoi(a["ApproximateReceiveCount"]) // absent: 0
-	source := a["DeadLetterQueueSourceArn"]
 	got := driver.Message{
 		ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
 		Sent: milliseconds(a["SentTimestamp"]), FirstReceived: milliseconds(a["ApproximateFirstReceiveTimestamp"]), Receives: receives,
-		GroupID: a["MessageGroupId"], DedupID: a["MessageDeduplicationId"], Sequence: a["SequenceNumber"],
-	}
-	for i := len(source) - 1; i >= 0; i-- {
-		if source[i] == ':' {
-			got.Source = source[i+1:]
-			break
-		}
+		GroupID: a["MessageGroupId"], DedupID: a["MessageDeduplicationId"], Sequence: a["SequenceNumber"], Source: nameOf(a["DeadLetterQueueSourceArn"]),
 	}
 	if trace := a["AWSTraceHeader"]; trace != "" {
 		got.System = map[string]driver.Attribute{"AWSTraceHeader": {DataType: "String", String: trace}}

@@ -97,5 +97,6 @@ func (s *Service) aboutMessage(ctx context.Context, op, name string, err error, 
 }
 
 func isMessageError(err error) bool {
-	return errors.Is(err, driver.ErrReceiptInvalid) || errors.Is(err, driver.ErrNotInFlight)
+	return errors.Is(err, driver.ErrReceiptInvalid) || errors.Is(err, driver.ErrReceiptExpired) ||
+		errors.Is(err, driver.ErrNotInFlight) || errors.Is(err, driver.ErrVisibilityTooLong)
 }

@@ -13,7 +13,6 @@ package sqsqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -24,7 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/smithy-go"
 
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/driver"
@@ -46,7 +44,10 @@ type Service struct {
 	close   context.CancelFunc
 }
 
-var _ driver.Service = (*Service)(nil)
+var (
+	_ driver.Service = (*Service)(nil)
+	_ driver.Mover   = (*Service)(nil)
+)
 
 // New returns the driver that uses a client's configuration and connections.
 // Closing it leaves them alone.
@@ -110,52 +111,6 @@ func (s *Service) url(ctx context.Context, name string) (*string, error) {
 	}
 	s.urls.Store(name, aws.ToString(out.QueueUrl))
 	return out.QueueUrl, nil
-}
-
-// failed wraps an error and gives it the driver's meaning.
-func (s *Service) failed(ctx context.Context, op, name string, err error) error {
-	if s.closing.Err() != nil && (ctx.Err() == nil || errors.Is(err, context.Canceled)) {
-		return fmt.Errorf("sqsqueue: %s %s: %w", op, name, driver.ErrClosed)
-	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		if known := sentinel(api.ErrorCode(), api.ErrorMessage()); known != nil {
-			if errors.Is(known, driver.ErrQueueNotFound) {
-				s.urls.Delete(name) // it may come back under another URL
-			}
-			return fmt.Errorf("sqsqueue: %s %s: %w", op, name, known)
-		}
-	}
-	return fmt.Errorf("sqsqueue: %s %s: %w", op, name, err)
-}
-
-// sentinel maps an error code, in either protocol's spelling, or returns nil.
-func sentinel(code, message string) error {
-	switch strings.TrimPrefix(code, "AWS.SimpleQueueService.") {
-	case "NonExistentQueue", "QueueDoesNotExist":
-		return driver.ErrQueueNotFound
-	case "QueueAlreadyExists", "QueueNameExists":
-		return driver.ErrQueueExists
-	case "ReceiptHandleIsInvalid":
-		return driver.ErrReceiptInvalid
-	case "MessageNotInflight":
-		return driver.ErrNotInFlight
-	case "OverLimit":
-		return driver.ErrOverLimit
-	case "PurgeQueueInProgress":
-		return driver.ErrPurgeInProgress
-	case "UnsupportedOperation":
-		return driver.ErrUnsupported
-	case "InvalidParameterValue", "InvalidParameterValueException":
-		// One code for many things; the texts are those of the service.
-		if strings.Contains(message, "Message must be shorter") {
-			return driver.ErrTooLarge
-		}
-		if strings.Contains(message, "not available for visibility timeout change") {
-			return driver.ErrNotInFlight
-		}
-	}
-	return nil
 }
 
 // seconds rounds up.
