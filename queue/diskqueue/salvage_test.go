@@ -99,7 +99,7 @@ func (w *whole) damaged(t *testing.T, rng *rand.Rand, name string) (*faultfs.FS,
 	if rng.IntN(4) == 0 { // where it matters most
 		h.off = rng.Int64N(min(size, 128))
 	}
-	change := func(b []byte) []byte { return b }
+	var change func(b []byte) []byte
 	switch rng.IntN(6) {
 	case 0:
 		h.kind, h.end = "truncation", size

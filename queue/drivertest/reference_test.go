@@ -39,7 +39,6 @@ type refQueue struct {
 	attrs    driver.Attributes
 	tags     map[string]string
 	created  time.Time
-	purged   time.Time
 	messages []*refMessage // in the order of sending
 	known    map[string]refKnown
 	attempts map[string]*refAttempt

@@ -135,7 +135,7 @@ func (l *Log) sync() {
 	l.wmu.Lock()
 	s, end := l.last, Pos(l.written.Load())
 	l.wmu.Unlock()
-	l.syncTo(s, end)
+	_ = l.syncTo(s, end) // Err has it
 }
 
 // syncTo syncs a segment, upon which the log is on the disk up to end.

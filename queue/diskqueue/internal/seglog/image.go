@@ -95,13 +95,13 @@ const maxImage = 1 << 30
 // ReadPast reads the first len(data) bytes of a file; where the disk cannot read
 // it leaves zeros, and says so.
 func ReadPast(f io.ReaderAt, data []byte) (missing []Hole) {
-	n, err := f.ReadAt(data, 0)
-	if n == len(data) {
+	if n, _ := f.ReadAt(data, 0); n == len(data) {
 		return nil
 	}
 	for off := 0; off < len(data); off += blank {
 		end := min(off+blank, len(data))
-		if n, err = f.ReadAt(data[off:end], int64(off)); n == end-off {
+		n, err := f.ReadAt(data[off:end], int64(off))
+		if n == end-off {
 			continue
 		}
 		clear(data[off:end])
