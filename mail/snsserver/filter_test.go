@@ -1,6 +1,7 @@
 package snsserver
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ func TestFilterAttributes(t *testing.T) {
 		{`{"a":[{"numeric":["<",0]}]}`, []map[string]Attribute{attrs("a", "#-1"), attrs("a", "#-1e999")}, []map[string]Attribute{attrs("a", "#0"), attrs("a", "#1e999")}},
 		{`{"a":[{"numeric":[">",0,"<=",150]}]}`, []map[string]Attribute{attrs("a", "#0.00001"), attrs("a", "#150")}, []map[string]Attribute{attrs("a", "#0"), attrs("a", "#150.00001")}},
 		{`{"a":[{"numeric":[">=",9007199254740993]}]}`, []map[string]Attribute{attrs("a", "#9007199254740993")}, []map[string]Attribute{attrs("a", "#9007199254740992")}},
+		{`{"a":[{"numeric":["=",1e-400]}]}`, []map[string]Attribute{attrs("a", "#0"), attrs("a", "#0.0000000000000000")}, []map[string]Attribute{attrs("a", "#1e-300")}},
 		{`{"a":[{"exists":true}]}`, []map[string]Attribute{attrs("a", "x"), attrs("a", "#0")}, []map[string]Attribute{attrs(), attrs("b", "x")}},
 		{`{"a":[{"exists":false}]}`, []map[string]Attribute{attrs(), attrs("b", "x")}, []map[string]Attribute{attrs("a", "x")}},
 		{`{"a":[{"anything-but":["x"]},{"exists":false}]}`, []map[string]Attribute{attrs(), attrs("a", "y")}, []map[string]Attribute{attrs("a", "x")}},
@@ -157,6 +159,26 @@ func TestFilterRefused(t *testing.T) {
 	for _, good := range []string{keys(5), `{"a":[` + strings.Join(many[:150], ",") + `]}`} {
 		if _, err := newFilter(map[string]string{"FilterPolicy": good}); err != nil {
 			t.Errorf("%.80s: %v", good, err)
+		}
+	}
+}
+
+// TestExact: only numbers whose digits are few are written out; 1e-999999 would
+// have a million, and a message may hold thousands of its kind.
+func TestExact(t *testing.T) {
+	for n, want := range map[json.Number]bool{"0.1": true, "-1e30": true, "1e-30": true, "9007199254740993": true,
+		"1e-31": false, "1e-999999": false, "-1e-999999": false, "1e999999": false, "0e999999": false, "1e99999999999999999999": false} {
+		if _, ok := exact(n); ok != want {
+			t.Errorf("%s is %v", n, ok)
+		}
+	}
+	for _, tc := range []struct {
+		a, b json.Number
+		want int
+	}{{"1e-999999", "5", -1}, {"1e999999", "5", 1}, {"-1e999999", "5", -1}, {"9007199254740993", "9007199254740992", 1},
+		{"0.10000000000000000001", "0.1", 1}, {"1.0", "1", 0}, {"0e999999", "0", 0}} {
+		if got := compare(tc.a, tc.b); got != tc.want {
+			t.Errorf("%s to %s is %d", tc.a, tc.b, got)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func unsubscribe(c *call) (func(*awsquery.Writer), error) {
 
 // listed is a subscription as lists show it.
 type listed struct {
-	topic string
+	arn, topic string
 	*subscription
 }
 
@@ -157,13 +157,12 @@ func (c *call) list(topics []string) (func(*awsquery.Writer), error) {
 	for _, name := range topics {
 		if t := c.store.topic(name); t != nil {
 			for _, s := range t.Subscriptions {
-				all = append(all, listed{name, s})
+				all = append(all, listed{c.subscriptionARN(name, s.ID), name, s})
 			}
 		}
 	}
-	arn := func(l listed) string { return c.subscriptionARN(l.topic, l.ID) }
-	slices.SortFunc(all, func(a, b listed) int { return cmp.Compare(arn(a), arn(b)) })
-	page, next, err := pageOf(c.form, all, arn)
+	slices.SortFunc(all, func(a, b listed) int { return cmp.Compare(a.arn, b.arn) })
+	page, next, err := pageOf(c.form, all, func(l listed) string { return l.arn })
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +170,7 @@ func (c *call) list(topics []string) (func(*awsquery.Writer), error) {
 		w.Begin("Subscriptions")
 		for _, l := range page {
 			w.Begin("member")
-			w.Text("SubscriptionArn", arn(l))
+			w.Text("SubscriptionArn", l.arn)
 			w.Text("Owner", c.Account)
 			w.Text("Protocol", l.Protocol)
 			w.Text("Endpoint", l.Endpoint)

@@ -78,12 +78,54 @@ func TestListSubscriptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range page.Subscriptions {
+			if seen[*s.SubscriptionArn] {
+				t.Errorf("%s is listed twice", *s.SubscriptionArn)
+			}
 			seen[*s.SubscriptionArn] = true
 		}
 		n++
 	}
 	if diff := cmp.Diff(want, seen); diff != "" || n != 3 {
 		t.Errorf("%d pages, %s", n, diff)
+	}
+}
+
+// TestThousandSubscriptions: subscribed, listed page by page, and one publish
+// reaches each once.
+func TestThousandSubscriptions(t *testing.T) {
+	const queues = 1000
+	r := start(t)
+	topic := r.topic(t, "wide")
+	want := map[string]bool{}
+	for i := range queues {
+		name := fmt.Sprintf("q%d", i)
+		r.queues[name] = nil
+		want[r.subscribe(t, topic, name, "RawMessageDelivery", "true")] = true
+	}
+	pages := sns.NewListSubscriptionsByTopicPaginator(r.sns, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
+	n := 0
+	for ; pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range page.Subscriptions {
+			if !want[*s.SubscriptionArn] {
+				t.Errorf("%s is listed twice, or was never subscribed", *s.SubscriptionArn)
+			}
+			delete(want, *s.SubscriptionArn)
+		}
+	}
+	if len(want) > 0 || n != queues/pageSize {
+		t.Errorf("%d pages, %d subscriptions not listed", n, len(want))
+	}
+	if _, err := r.sns.Publish(t.Context(), &sns.PublishInput{TopicArn: &topic, Message: aws.String("to all")}); err != nil {
+		t.Fatal(err)
+	}
+	for name := range r.queues {
+		if diff := cmp.Diff([]string{"to all"}, r.bodies(name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
