@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -29,11 +30,24 @@ func encodeTopic(t *topic) ([]byte, error) {
 		return nil, err
 	}
 	body = append(body, '\n')
-	sum := sha256.Sum256(body)
 	if len(body) > maxRecord/2 {
 		return nil, fault(403, "SubscriptionLimitExceeded", "the topic with its subscriptions has more than %d bytes", maxRecord/2)
 	}
-	return append([]byte(recordHead+hex.EncodeToString(sum[:])+"\n"), body...), nil
+	return seal(body), nil
+}
+
+// seal puts the first line before a body.
+func seal(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return append([]byte(recordHead+hex.EncodeToString(sum[:])+"\n"), body...)
+}
+
+// newer reports whether a file's first line names a format to come.
+func newer(line string) bool {
+	rest, named := strings.CutPrefix(line, recordName)
+	format, _, _ := strings.Cut(rest, ",")
+	n, err := strconv.Atoi(format)
+	return named && err == nil && n > 1
 }
 
 func decodeTopic(data []byte) (*topic, error) {
@@ -42,7 +56,7 @@ func decodeTopic(data []byte) (*topic, error) {
 	switch {
 	case len(data) > maxRecord:
 		return nil, fmt.Errorf("it has more than %d bytes", maxRecord)
-	case strings.HasPrefix(line, recordName) && !strings.HasPrefix(line, recordHead):
+	case newer(line):
 		return nil, errNewer
 	case !strings.HasPrefix(line, recordHead):
 		return nil, errors.New("it does not begin as a topic's file does")
