@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/dayfly-dev/dayfly/queue/diskqueue/internal/seglog"
 )
@@ -12,6 +13,9 @@ import (
 // loadCheckpoint fills the engine's memory from the file.
 func (e *Engine) loadCheckpoint() error {
 	f, err := e.fsys.Open(checkpointName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &seglog.CorruptError{File: checkpointName, Reason: "file is missing"}
+	}
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ func newSecret() (s secret) {
 	return s
 }
 
+const tagMask = 1<<26 - 1
+
 // identity turns message numbers into ids and receives into receipts.
 type identity struct {
 	tag   uint64 // 26 bits, so that ids of two stores differ
@@ -29,7 +31,7 @@ type identity struct {
 
 func newIdentity(s secret) (identity, error) {
 	block, err := aes.NewCipher(s[:16])
-	return identity{tag: binary.LittleEndian.Uint64(s[16:]) & (1<<26 - 1), block: block}, err
+	return identity{tag: binary.LittleEndian.Uint64(s[16:]) & tagMask, block: block}, err
 }
 
 // id is a UUID of version 7 (RFC 9562): milliseconds of sending, then in place
@@ -44,15 +46,30 @@ func (k identity) id(seq uint64, sent int64) string {
 
 // parseID returns number and time of sending; false if it is no id of this store.
 func (k identity) parseID(id string) (seq uint64, sent int64, ok bool) {
+	seq, sent, tag, ok := splitID(id)
+	if !ok || tag != k.tag {
+		return 0, 0, false
+	}
+	return seq, sent, true
+}
+
+// splitID returns what an id of any store is made of.
+func splitID(id string) (seq uint64, sent int64, tag uint64, ok bool) {
 	u, err := uuid.Parse(id)
 	if err != nil || len(id) != 36 {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	hi, lo := binary.BigEndian.Uint64(u[:8]), binary.BigEndian.Uint64(u[8:])
-	if hi&0xf000 != 0x7000 || lo>>62 != 2 || lo&(1<<26-1) != k.tag {
-		return 0, 0, false
+	if hi&0xf000 != 0x7000 || lo>>62 != 2 {
+		return 0, 0, 0, false
 	}
-	return (hi&0xfff)<<36 | lo>>26&(1<<36-1), int64(hi >> 16), true
+	return (hi&0xfff)<<36 | lo>>26&(1<<36-1), int64(hi >> 16), lo & tagMask, true
+}
+
+// setTag gives the store the tag of another, whose ids it takes over.
+func (s *secret) setTag(tag uint64) {
+	v := binary.LittleEndian.Uint64(s[16:])
+	binary.LittleEndian.PutUint64(s[16:], v&^tagMask|tag)
 }
 
 // receipt names one receive of one message.

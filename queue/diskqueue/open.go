@@ -23,9 +23,12 @@ const (
 	version = 2
 )
 
+// ErrNewer: the store was written by a newer dayfly.
+var ErrNewer = errors.New("use a newer dayfly")
+
 // Open opens the store in a folder, which it makes if it is missing. It fails
-// if the folder is in use, of a newer version, holds something else, or is
-// damaged: a *seglog.CorruptError names file and offset.
+// if the folder is in use (vfs.ErrLocked), of a newer version (ErrNewer), holds
+// something else, or is damaged: a *CorruptError names file and offset.
 func Open(dir string, options *Options) (*Engine, error) {
 	o, err := options.withDefaults()
 	if err != nil {
@@ -44,6 +47,18 @@ func Open(dir string, options *Options) (*Engine, error) {
 
 // open opens the store in any folder; the options are complete.
 func open(fsys vfs.FS, o Options) (*Engine, error) {
+	e, err := load(fsys, o)
+	if err != nil {
+		return nil, err
+	}
+	e.work.Add(1)
+	go e.keepUp()
+	e.resumeMoves()
+	return e, nil
+}
+
+// load is open without what works in the background.
+func load(fsys vfs.FS, o Options) (*Engine, error) {
 	lock, err := fsys.Lock(lockName)
 	if err != nil {
 		return nil, err
@@ -59,9 +74,6 @@ func open(fsys vfs.FS, o Options) (*Engine, error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	e.work.Add(1)
-	go e.keepUp()
-	e.resumeMoves()
 	return e, nil
 }
 
@@ -137,7 +149,7 @@ func parseFormat(b []byte) (int, bool) {
 // knowsFormat fails if the folder is of a newer dayfly.
 func (e *Engine) knowsFormat() error {
 	if e.format > version {
-		return fmt.Errorf("%s: the folder has format %d, this program knows up to %d: use a newer dayfly", formatName, e.format, version)
+		return fmt.Errorf("%s: the folder has format %d, this program knows up to %d: %w", formatName, e.format, version, ErrNewer)
 	}
 	return nil
 }
@@ -157,7 +169,10 @@ func (e *Engine) clearUnfinished() error {
 		}
 	}
 	if err := seglog.RemoveUnused(e.fsys, e.logOptions()); err != nil {
-		return fmt.Errorf("%s is missing, but the folder holds a log: %w", formatName, err)
+		if errors.Is(err, seglog.ErrUsed) {
+			return &seglog.CorruptError{File: formatName, Reason: fmt.Sprintf("file is missing, and %v", err)}
+		}
+		return err
 	}
 	return nil
 }

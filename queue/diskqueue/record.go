@@ -187,6 +187,9 @@ func (e *Engine) applyMessage(k kind, s stamp, d *decoder, pos seglog.Pos, size 
 	e.nextSeq = max(e.nextSeq, s.seq+1)
 	q := e.byUID[s.uid]
 	if q == nil {
+		if k == kindCopy { // of an import that did not come to its end
+			e.nextUID = max(e.nextUID, s.uid+1)
+		}
 		return
 	}
 	m := q.messages.get(s.seq)

@@ -227,9 +227,24 @@ func (r *replayer) create(d *decoder) {
 		return
 	}
 	r.named[uid] = true
+	if q := r.e.byUID[uid]; q != nil && r.unnamed[uid] && r.e.queues[name] == nil {
+		r.reveal(q, name, d)
+	}
 	if old := r.e.queues[name]; old != nil && old.uid != uid && r.lossy {
 		r.e.dropQueue(old, 0) // that is lost; else there could not be a new one
 	}
+}
+
+// reveal names a queue of which nothing was known but messages: an import writes
+// those first.
+func (r *replayer) reveal(q *state, name string, d *decoder) {
+	created, attrs, tags := d.milli(), d.queueAttributes(), d.strings()
+	if d.err != nil {
+		return
+	}
+	r.s.rename(r.e, q, name)
+	q.attrs, q.tags, q.created, q.modified = attrs, tags, created, created
+	delete(r.unnamed, q.uid)
 }
 
 // change keeps account of what becomes of messages that were sent in holes.

@@ -68,17 +68,18 @@ func (s *survey) adopt(r *replayer) {
 			s.log.unnamed[uid] = true
 		}
 		if s.log.unnamed[uid] && r.named[uid] && s.e.queues[q.name] == nil {
-			s.rename(mine, q.name)
+			s.rename(s.e, mine, q.name)
 			mine.attrs, mine.tags, mine.created, mine.modified = q.attrs, q.tags, q.created, q.modified
 			delete(s.log.unnamed, uid)
 		}
 	}
 }
 
-func (s *survey) rename(q *state, name string) {
-	delete(s.e.queues, q.name)
+// rename leaves q.fifo as it is: its messages stand in lines by that.
+func (s *survey) rename(e *Engine, q *state, name string) {
+	delete(e.queues, q.name)
 	q.name = name
-	s.e.queues[name] = q
+	e.queues[name] = q
 }
 
 // has reports whether the memory knows a message, most likely in the queue of
@@ -113,7 +114,7 @@ func (s *survey) nameUnnamed() {
 			continue
 		}
 		if _, m, err := read.message(first); err == nil && m.DedupID != "" {
-			s.rename(q, q.name+".fifo")
+			s.rename(s.e, q, q.name+".fifo")
 			q.attrs.FIFO = true
 		}
 	}

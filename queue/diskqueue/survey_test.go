@@ -162,6 +162,7 @@ type exported struct {
 	end      archive.End
 	damage   []Damage
 	report   Report
+	archive  []byte
 }
 
 // exportOf verifies and exports a store, and checks that nothing is written to
@@ -197,6 +198,7 @@ func exportOf(t testing.TB, fsys *faultfs.FS, o ExportOptions) exported {
 	if diff := cmp.Diff(verified, x.damage); diff != "" {
 		t.Errorf("verify and export differ on the damage (-verify +export):\n%s", diff)
 	}
+	x.archive = bytes.Clone(b.Bytes())
 	x.readArchive(t, &b)
 	return x
 }

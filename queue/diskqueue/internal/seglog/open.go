@@ -346,7 +346,7 @@ func RemoveUnused(fsys vfs.FS, o Options) error {
 			return err
 		}
 		if used {
-			return fmt.Errorf("%s holds records", fileName(id))
+			return fmt.Errorf("%s %w", fileName(id), ErrUsed)
 		}
 	}
 	for id := range ids {

@@ -32,6 +32,8 @@ var (
 	ErrFailed = errors.New("log refuses writes after a failure")
 	// ErrClosed: the log was closed.
 	ErrClosed = errors.New("log is closed")
+	// ErrUsed: a segment that was to be removed is in use.
+	ErrUsed = errors.New("holds records")
 	// ErrNoSegment: Room needs a segment that is not ready yet; WaitRoom, then
 	// ask again.
 	ErrNoSegment = errors.New("next segment is not ready")
