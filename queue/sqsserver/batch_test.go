@@ -97,6 +97,28 @@ func TestFailedEntries(t *testing.T) {
 	}
 }
 
+// An entry whose message is not in flight has another code and other words than
+// ChangeMessageVisibility has; they are from what SQS answered to gocloud.dev's
+// tests, as recorded in them (awssnssqs, TestDoubleAck, 2026).
+func TestBatchOfMessagesNotInFlight(t *testing.T) {
+	h := queues(t)
+	must(t, h, "SendMessage", `{q},"MessageBody":"deleted"`)
+	must(t, h, "SendMessage", `{q},"MessageBody":"visible"`)
+	deleted, visible := receive(t, h, "q", ""), receive(t, h, "q", "")
+	must(t, h, "DeleteMessageBatch", `{q},"Entries":[{"Id":"0","ReceiptHandle":"`+deleted+`"}]`)
+	must(t, h, "ChangeMessageVisibility", `{q},"ReceiptHandle":"`+visible+`","VisibilityTimeout":0`)
+	failed, n := failedOf(t, must(t, h, "ChangeMessageVisibilityBatch", `{q},"Entries":[{"Id":"0","ReceiptHandle":"`+deleted+`","VisibilityTimeout":1},`+
+		`{"Id":"1","ReceiptHandle":"`+visible+`","VisibilityTimeout":1}]`))
+	const words = "Message does not exist or is not available for visibility timeout change"
+	want := []outcome{{"0", "ReceiptHandleIsInvalid", words, true}, {"1", "ReceiptHandleIsInvalid", words, true}}
+	if d := cmp.Diff(want, failed); d != "" || n != 0 {
+		t.Errorf("%d successful; failed (-want +got):\n%s", n, d)
+	}
+	if failed, n := failedOf(t, must(t, h, "DeleteMessageBatch", `{q},"Entries":[{"Id":"0","ReceiptHandle":"`+deleted+`"}]`)); n != 1 {
+		t.Errorf("deleted again: %v", failed)
+	}
+}
+
 // Of the two lists there are only those with something in them.
 func TestEmptyListsLeftOut(t *testing.T) {
 	h := queues(t)

@@ -43,6 +43,16 @@ func (r *receipt) answer(err error) error {
 	return err
 }
 
+// answerInBatch is answer for an entry of a batch, whose code and words differ
+// for a message that is not in flight: gocloud.dev's Nack passes over the first
+// and fails with any other.
+func (r *receipt) answerInBatch(err error) error {
+	if errors.Is(err, queue.ErrNotInFlight) {
+		return &apiError{receiptHandleIsInvalid, "Message does not exist or is not available for visibility timeout change"}
+	}
+	return r.answer(err)
+}
+
 // oneReceipt decodes the arguments of an action on one message.
 func (c *call) oneReceipt(d *decoder) (name string, r receipt, err error) {
 	var url string
@@ -138,7 +148,7 @@ func (c *call) writeOutcomes(e *encoder, name string, entries []receipt, tried [
 		return err
 	}
 	for i, err := range errs {
-		tried[i].failed = tried[i].answer(err)
+		tried[i].failed = tried[i].answerInBatch(err)
 	}
 	writeBatch(c, e, entries, func(r *receipt) (string, error) { return r.id.text, r.failed }, nil)
 	return nil
