@@ -12,17 +12,24 @@ import (
 	"github.com/dayfly-dev/dayfly/internal/need"
 )
 
-// Clients nobody here wrote, as their registries have them.
+// Clients nobody here wrote, as their registries have them. Each test has a
+// server of its own, and processes to wait for: they run side by side.
 
 func TestBoto3(t *testing.T) {
+	t.Parallel()
 	py := need.Python(t, "boto3")
-	run(t, py, filepath.Join(need.Root(t), "test/clients/sqs_boto3.py"), listen(t).url)
+	for _, script := range []string{"sqs_boto3.py", "sqs_boto3_fifo.py", "sqs_boto3_redrive.py"} {
+		t.Run(script, func(t *testing.T) {
+			run(t, py, filepath.Join(need.Root(t), "test/clients", script), listen(t).url)
+		})
+	}
 }
 
 // The same in the query protocol: SDKs from before November 2023 know no other.
 func TestBoto3Query(t *testing.T) {
+	t.Parallel()
 	py := need.PythonOf(t, "venv-query", "boto3")
-	for _, script := range []string{"sqs_boto3.py", "sqs_query.py"} {
+	for _, script := range []string{"sqs_boto3.py", "sqs_boto3_fifo.py", "sqs_boto3_redrive.py", "sqs_query.py"} {
 		t.Run(script, func(t *testing.T) {
 			run(t, py, filepath.Join(need.Root(t), "test/clients", script), listen(t).url)
 		})
@@ -30,16 +37,19 @@ func TestBoto3Query(t *testing.T) {
 }
 
 func TestCurl(t *testing.T) {
+	t.Parallel()
 	need.Tool(t, "curl")
 	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_curl.sh"), listen(t).url)
 }
 
 func TestAWSCommandLineQuery(t *testing.T) {
+	t.Parallel()
 	py := need.PythonOf(t, "venv-query", "awscli")
 	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), filepath.Join(filepath.Dir(py), "aws"), listen(t).url)
 }
 
 func TestAWSCommandLine(t *testing.T) {
+	t.Parallel()
 	py := need.Python(t, "awscli")
 	cli := filepath.Join(filepath.Dir(py), "aws")
 	if _, err := os.Stat(cli); err != nil {
@@ -51,7 +61,8 @@ func TestAWSCommandLine(t *testing.T) {
 // run runs a client's script with the environment an AWS program expects.
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	// The aws command of Python needs a second of processor for each of 40 calls.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,

@@ -1,35 +1,20 @@
 #!/usr/bin/env python3
-"""Every SQS action of the embedded server, through boto3 as it comes.
+"""Queues and messages of the embedded server, through boto3 as it comes.
 
 Usage: sqs_boto3.py ENDPOINT        (keys and region from the environment)
 """
 
-import hashlib
 import sys
 import threading
 import time
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sqs_check import connect, fails, md5
+
 endpoint = sys.argv[1]
-sqs = boto3.client("sqs", endpoint_url=endpoint, config=Config(retries={"max_attempts": 0}))
-
-
-def fails(code, call, **kw):
-    """Asserts that a call fails with a code; returns the error."""
-    try:
-        call(**kw)
-    except ClientError as e:
-        assert e.response["Error"]["Code"] == code, (code, e.response)
-        return e
-    raise AssertionError(f"{call} {kw} did not fail with {code}")
-
-
-def md5(s):
-    return hashlib.md5(s.encode()).hexdigest()
-
+sqs = connect(endpoint)
 
 # Queues: create (twice), find, list in pages.
 dead = sqs.create_queue(QueueName="boto-dead")["QueueUrl"]
