@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,6 +64,17 @@ func openData(dir string) (*data, error) {
 		return nil, fmt.Errorf("%s cannot be written: %w", dir, err)
 	}
 	return d, nil
+}
+
+// LockData takes the data folder, made if it is missing, as Start does, for a
+// command that changes it while the application does not run. Errors are an
+// *InUseError, a *VersionError, or those of the disk.
+func LockData(dir string) (io.Closer, error) {
+	d, err := openData(dir)
+	if err != nil {
+		return nil, err
+	}
+	return d.lock, nil
 }
 
 // holder reads who has the lock. One that has just taken it has not written its

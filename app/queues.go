@@ -35,9 +35,10 @@ func (a *App) startQueues(ctx context.Context) error {
 			a.names[name] = a.external.queue(a.manifest, name)
 		}
 	} else {
-		engine, err := diskqueue.Open(a.data.path("queue"), &diskqueue.Options{Log: a.log})
+		dir := a.data.path(QueueFolder)
+		engine, err := diskqueue.Open(dir, &diskqueue.Options{Log: a.log})
 		if err != nil {
-			return err
+			return queueStoreError(dir, err)
 		}
 		a.queues = queue.New(engine)
 		for name := range a.manifest.Queue {
@@ -51,6 +52,24 @@ func (a *App) startQueues(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// QueueFolder is the name of the queue store's folder in the data folder.
+const QueueFolder = "queue"
+
+// queueStoreError adds to the error of a damaged store how to go on.
+func queueStoreError(dir string, err error) error {
+	var damage *diskqueue.CorruptError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	return fmt.Errorf(`%w
+Nothing was changed. What is damaged, and what that costs:
+  dayfly queue verify --store %[2]s
+To go on with all that can be read, in a new store, the damaged one kept:
+  dayfly queue export --store %[2]s -o queues.jsonl
+  mv %[2]s %[2]s.damaged
+  dayfly queue import --store %[2]s queues.jsonl`, err, shellWord(dir))
 }
 
 // makeQueue makes a queue and its dead-letter queue be as the manifest says,

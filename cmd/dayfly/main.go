@@ -16,12 +16,14 @@ import (
 	"github.com/dayfly-dev/dayfly/app/control"
 	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/app/supervise"
+	"github.com/dayfly-dev/dayfly/internal/vfs"
+	"github.com/dayfly-dev/dayfly/queue/diskqueue"
 )
 
 // Exit codes, the same for every command.
 const (
 	exitOK         = 0
-	exitFailed     = 1 // anything not named below
+	exitFailed     = 1 // anything not named below; a store is damaged
 	exitUsage      = 2 // wrong arguments or flags
 	exitManifest   = 3 // the manifest is missing or wrong
 	exitBuild      = 4 // the build failed
@@ -32,7 +34,7 @@ const (
 
 const exitHelp = `Exit codes:
   0  done
-  1  it failed; the message says why
+  1  it failed, or found damage; the message says why
   2  wrong arguments
   3  the manifest is missing or wrong
   4  the build failed
@@ -79,7 +81,7 @@ func exitCode(err error) int {
 		return exitStart
 	case errors.Is(err, control.ErrNotRunning):
 		return exitNotRunning
-	case errors.As(err, &inUse), errors.As(err, &version):
+	case errors.As(err, &inUse), errors.As(err, &version), errors.Is(err, vfs.ErrLocked), errors.Is(err, diskqueue.ErrNewer):
 		return exitInUse
 	}
 	return exitFailed
@@ -120,7 +122,8 @@ Begin with:
 	c.PersistentFlags().StringVar(&p.data, "data", "", "the data folder (default: .dayfly beside the manifest)")
 	_ = c.MarkPersistentFlagDirname("dir")
 	_ = c.MarkPersistentFlagDirname("data")
-	c.AddGroup(&cobra.Group{ID: "run", Title: "Run an application:"}, &cobra.Group{ID: "look", Title: "Look at it:"})
+	c.AddGroup(&cobra.Group{ID: "run", Title: "Run an application:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
+		&cobra.Group{ID: "data", Title: "Look after its data:"})
 	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), scaleCommand(p), runCommand(p), downCommand(p)} {
 		sub.GroupID = "run"
 		c.AddCommand(sub)
@@ -129,7 +132,9 @@ Begin with:
 		sub.GroupID = "look"
 		c.AddCommand(sub)
 	}
-	c.AddCommand(versionCommand(), guard())
+	data := queueCommand(p)
+	data.GroupID = "data"
+	c.AddCommand(data, versionCommand(), guard())
 	checkArguments(c)
 	return c
 }
@@ -138,6 +143,10 @@ Begin with:
 // next step.
 func checkArguments(c *cobra.Command) {
 	for _, sub := range c.Commands() {
+		if sub.HasSubCommands() {
+			checkArguments(sub)
+			continue
+		}
 		if check := sub.Args; check != nil {
 			sub.Args = func(c *cobra.Command, args []string) error {
 				if err := check(c, args); err != nil {
@@ -149,7 +158,7 @@ func checkArguments(c *cobra.Command) {
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Errorf("there is no command %q%s\nsee `dayfly --help`", args[0], didYouMean(c, args[0]))}
+			return usageError{fmt.Errorf("there is no command %q%s\nsee `%s --help`", args[0], didYouMean(c, args[0]), c.CommandPath())}
 		}
 		return nil
 	}

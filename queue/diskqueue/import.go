@@ -255,6 +255,7 @@ func (e *Engine) recordQueue(q *state) error {
 }
 
 func (m *importer) done() ImportReport {
+	m.report.Queues = []ImportedQueue{}
 	for _, x := range m.order {
 		m.report.Queues = append(m.report.Queues, x.ImportedQueue)
 		m.report.Messages += x.Messages

@@ -70,7 +70,7 @@ func (s *survey) verify(damage func(Damage) error) (Report, error) {
 	if err := c.run(); err != nil {
 		return Report{}, err
 	}
-	r := Report{Lost: c.lost, Damages: c.damages, Bytes: c.bytes}
+	r := Report{Queues: []QueueReport{}, Lost: c.lost, Damages: c.damages, Bytes: c.bytes}
 	if s.end.Torn {
 		r.Torn = s.end.End.String()
 	}
