@@ -162,6 +162,7 @@ func (w *whole) judge(t *testing.T, fsys *faultfs.FS, h harm) string {
 	if !h.endsLog(w) {
 		w.judgeExport(t, x, h)
 	}
+	judgeSalvage(t, x)
 	e, err := open(fsys, busyOptions())
 	if err != nil {
 		judgeRefusal(t, err, x, h)
