@@ -130,7 +130,7 @@ func (c *check) record(p seglog.Pos, size uint32, payload []byte) error {
 		c.holes = append(c.holes, seglog.Hole{Off: p.Offset(), End: p.Offset() + size, Reason: reason, Damaged: true})
 	}
 	k := kind(payload[0])
-	if k != kindSend && k != kindCopy {
+	if !k.stores() && k != kindCopy {
 		return nil
 	}
 	d := &decoder{b: payload[1:]}

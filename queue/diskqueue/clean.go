@@ -146,6 +146,11 @@ func (e *Engine) copyOne(s *straggler, buf *[]byte) (int, error) {
 	if len(payload) < messageHead {
 		return 0, errMalformed
 	}
+	if kind(payload[0]) == kindRedrive { // of the move nothing is to be said again
+		if payload, _, _, err = cutRedrive(payload); err != nil {
+			return 0, err
+		}
+	}
 	if err := e.lockRoom(seglog.RecordSize(len(payload)), false); err != nil {
 		return 0, err
 	}

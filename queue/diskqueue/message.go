@@ -30,6 +30,37 @@ func stampMessage(b []byte, uid uint32, seq uint64, sent, visibleAt int64) {
 
 func stampQueue(b []byte, uid uint32) { binary.LittleEndian.PutUint32(b[1:], uid) }
 
+// redriveTail is what the record of a message that a move task moved has behind
+// the body: queue and number it had. One record says both, so that a crash leaves
+// the message in one queue, and not in two.
+const redriveTail = 4 + 8
+
+// asRedrive makes the record of a message to be sent one of a move; the tail is
+// left zero for stampRedrive.
+func asRedrive(b []byte) []byte {
+	b[0] = byte(kindRedrive)
+	return append(b, make([]byte, redriveTail)...)
+}
+
+func stampRedrive(b []byte, from uint32, seq uint64) {
+	tail := b[len(b)-redriveTail:]
+	binary.LittleEndian.PutUint32(tail, from)
+	binary.LittleEndian.PutUint64(tail[4:], seq)
+}
+
+// cutRedrive takes the tail off a record; the rest is laid out as one of a send.
+func cutRedrive(b []byte) (rest []byte, from uint32, seq uint64, err error) {
+	if len(b) < messageHead+redriveTail {
+		return nil, 0, 0, errMalformed
+	}
+	at := len(b) - redriveTail
+	from, seq = binary.LittleEndian.Uint32(b[at:]), binary.LittleEndian.Uint64(b[at+4:])
+	if seq == 0 || seq > maxSeq {
+		return nil, 0, 0, errMalformed
+	}
+	return b[:at], from, seq, nil
+}
+
 func putMessageAttributes(b []byte, m map[string]driver.Attribute) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m)))
 	for name, a := range m {
@@ -68,8 +99,13 @@ func (d *decoder) stamp() (s stamp) {
 
 // decodeMessage reads a message record; nothing in the result aliases b.
 func decodeMessage(b []byte) (s stamp, m driver.Message, err error) {
+	if len(b) > 0 && kind(b[0]) == kindRedrive {
+		if b, _, _, err = cutRedrive(b); err != nil {
+			return s, m, err
+		}
+	}
 	d := &decoder{b: b}
-	if k := kind(d.byte()); k != kindSend && k != kindCopy {
+	if k := kind(d.byte()); !k.stores() && k != kindCopy {
 		d.fail()
 	}
 	s = d.stamp()

@@ -380,16 +380,16 @@ func (e *Engine) moveTo(t *moveTask, to string, list []driver.Message) error {
 }
 
 // moveOne stores a message in a queue and takes it from the source, in one
-// holding of the lock: nobody sees it in both or in none, and the log has the one
-// record behind the other. It does nothing with a message that is not in flight
-// any more, as when the source was purged meanwhile.
+// holding of the lock and by one record: nobody sees it in both or in none, also
+// after a crash. It does nothing with a message that is not in flight any more, as
+// when the source was purged meanwhile.
 func (e *Engine) moveOne(t *moveTask, to string, m *driver.Message) (end seglog.Pos, err error) {
 	out := []driver.Outgoing{{Body: m.Body, Attributes: m.Attributes, System: m.System, GroupID: m.GroupID, DedupID: m.DedupID}}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	s.b = putMessage(s.b, &out[0])
+	s.b = asRedrive(putMessage(s.b, &out[0]))
 	s.ends = append(s.ends, len(s.b))
-	if err := e.lockRoom(seglog.RecordSize(len(s.b))+seglog.RecordSize(maxSmall+binary.MaxVarintLen64), false); err != nil {
+	if err := e.lockRoom(seglog.RecordSize(len(s.b)), false); err != nil {
 		return 0, err
 	}
 	defer e.mu.Unlock()
@@ -411,9 +411,9 @@ func (e *Engine) moveOne(t *moveTask, to string, m *driver.Message) (end seglog.
 	if err != nil || e.flying(from, r) == nil {
 		return 0, err
 	}
+	stampRedrive(s.b, from.uid, r.seq)
 	e.send(q, out, s, make([]driver.Sent, 1), true)
 	e.remove(from, r.seq)
-	e.log.Append(deleteRecord(from.uid, []uint64{r.seq}))
 	t.state.Moved++
 	return e.log.End(), nil
 }

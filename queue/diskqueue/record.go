@@ -24,7 +24,11 @@ const (
 	kindMove       kind = 11 // a message was moved to another queue
 	kindCopy       kind = 12 // a message was copied forward, and nothing else changed
 	kindMoveTask   kind = 13 // a move task was started, went on or ended
+	kindRedrive    kind = 14 // a move task stored a message anew, and took it from where it was
 )
+
+// stores reports whether a record of that kind has a message that is new.
+func (k kind) stores() bool { return k == kindSend || k == kindRedrive }
 
 // Every record states what is so after it, not by how much something changed,
 // and one about a message or queue that is not there says nothing. So records
@@ -75,6 +79,8 @@ func (e *Engine) apply(pos seglog.Pos, size uint32, payload []byte) error {
 			e.applyMessage(k, s, d, pos, size)
 		}
 		return d.err
+	case kindRedrive:
+		return e.applyRedrive(pos, size, payload)
 	case kindCreate:
 		e.applyCreate(d)
 	case kindMove:
@@ -212,6 +218,21 @@ func (e *Engine) applyMessage(k kind, s stamp, d *decoder, pos seglog.Pos, size 
 	if m == nil {
 		e.enter(q, newEntry(s.seq, pos, size, s.sent), s.sent, s.visibleAt, string(group))
 	}
+}
+
+func (e *Engine) applyRedrive(pos seglog.Pos, size uint32, payload []byte) error {
+	payload, from, seq, err := cutRedrive(payload)
+	if err != nil {
+		return err
+	}
+	d := &decoder{b: payload[1:]}
+	if s := d.stamp(); d.err == nil {
+		e.applyMessage(kindSend, s, d, pos, size)
+	}
+	if q := e.byUID[from]; q != nil && d.err == nil {
+		e.remove(q, seq)
+	}
+	return d.err
 }
 
 // relocate gives an entry another place in the log.

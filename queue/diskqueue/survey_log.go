@@ -133,6 +133,11 @@ func (r *replayer) record(p seglog.Pos, size uint32, payload []byte) error {
 	switch k {
 	case kindSend, kindCopy:
 		r.message(k, d)
+	case kindRedrive:
+		r.message(k, d)
+		if _, from, seq, err := cutRedrive(payload); err == nil {
+			r.changed(kindDelete, from, seq)
+		}
 	case kindCreate:
 		r.create(d)
 	case kindDrop:
@@ -175,7 +180,7 @@ func (r *replayer) message(k kind, d *decoder) {
 	if d.err != nil {
 		return
 	}
-	if k == kindSend && len(r.open) > 0 && m.seq >= r.e.nextSeq {
+	if k.stores() && len(r.open) > 0 && m.seq >= r.e.nextSeq {
 		r.resolve(m.seq)
 	}
 	if r.lossy && r.e.byUID[m.uid] == nil && !r.dropped[m.uid] && m.uid != 0 {
@@ -188,7 +193,7 @@ func (r *replayer) resolve(seq uint64) {
 	room := uint64(0) // what fits into the holes at most
 	for _, h := range r.open {
 		room += uint64(h.bytes) / sizeUnit
-		if h.one && h.kind == kindSend {
+		if h.one && h.kind.stores() {
 			r.hint[h.stamp.seq] = h.stamp.uid
 		}
 	}
@@ -209,7 +214,7 @@ func (r *replayer) resolve(seq uint64) {
 // seems to have been.
 func (r *replayer) leaveOpen() {
 	for _, h := range r.open {
-		if h.sent = -1; h.one && h.kind == kindSend && h.stamp.seq >= r.e.nextSeq {
+		if h.sent = -1; h.one && h.kind.stores() && h.stamp.seq >= r.e.nextSeq {
 			h.sent = 1
 			r.hint[h.stamp.seq] = h.stamp.uid
 		}
