@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go: servers and a browser from Debian's
-# packages, clients from PyPI into .tools/venv*. Says what it does; does nothing
-# when all is there. Where a right is missing it prints the command to run.
+# packages, clients from PyPI into .tools/venv*, from npm into .tools/js. Says what
+# it does; does nothing when all is there. Where a right is missing it prints the command to run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,4 +42,13 @@ kombu=$(sed -n 's/^kombu==//p' test/requirements-celery.txt)
 if [ ! -e ".tools/kombu-$kombu.tar.gz" ]; then
 	echo "downloading kombu's source into .tools"
 	.tools/venv-celery/bin/python -m pip download -q --disable-pip-version-check --no-deps --no-binary kombu -d .tools "kombu==$kombu"
+fi
+
+# Clients in JavaScript, by the lock file, run by the Node.js of requirements-js.txt.
+if ! cmp -s test/clients/js/package-lock.json .tools/js/.installed; then
+	echo "installing JavaScript clients into .tools/js"
+	mkdir -p .tools/js
+	cp test/clients/js/package.json test/clients/js/package-lock.json .tools/js/
+	(PATH=$PWD/.tools/venv-js/bin:$PATH && cd .tools/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
+	cp test/clients/js/package-lock.json .tools/js/.installed
 fi

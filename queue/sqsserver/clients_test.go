@@ -36,6 +36,17 @@ func TestBoto3Query(t *testing.T) {
 	}
 }
 
+// The AWS SDK for JavaScript, by itself and in sqs-consumer.
+func TestJavaScript(t *testing.T) {
+	t.Parallel()
+	node, modules := need.Node(t, "@aws-sdk/client-sqs", "sqs-consumer")
+	for _, script := range []string{"sqs.cjs", "sqs_wait.cjs", "sqs_consumer.cjs"} {
+		t.Run(script, func(t *testing.T) {
+			run(t, "env", "NODE_PATH="+modules, "AWS_ENDPOINT_URL="+listen(t).url, node, filepath.Join(need.Root(t), "test/clients/js", script))
+		})
+	}
+}
+
 func TestCurl(t *testing.T) {
 	t.Parallel()
 	need.Tool(t, "curl")
