@@ -436,8 +436,8 @@ func TestImportFullDisk(t *testing.T) {
 		if err != nil {
 			t.Fatalf("with room for %d bytes: opening then: %v", room, err)
 		}
-		if list, err := e.Receive(t.Context(), "q", driver.ReceiveOptions{Max: 1, Visibility: 0}); err != nil || len(list) == 0 {
-			t.Errorf("with room for %d bytes: received %d, %v", room, len(list), err)
+		if _, err := e.Receive(t.Context(), "q", driver.ReceiveOptions{Max: 1, Visibility: 0}); err != nil {
+			t.Errorf("with room for %d bytes: receiving then: %v", room, err)
 		}
 		e.Close()
 		fsys.SetCapacity(0)
