@@ -3,6 +3,7 @@ package diskqueue
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dayfly-dev/dayfly/internal/faultfs"
 	"github.com/dayfly-dev/dayfly/internal/vfs"
@@ -14,10 +15,10 @@ import (
 type crashFS struct {
 	*faultfs.FS
 	rng     *rand.Rand
-	power   bool   // what is not synced is lost, in part or whole
-	noSync  bool   // the bug of a disk that says synced and is not
-	crashed func() // called before the image is taken, and
-	taken   func() // after
+	power   bool        // what is not synced is lost, in part or whole
+	noSync  atomic.Bool // the bug of a disk that says synced and is not
+	crashed func()      // called before the image is taken, and
+	taken   func()      // after
 
 	mu    sync.Mutex
 	left  int // operations; 0: no image is wanted
@@ -106,7 +107,7 @@ func (f *crashFile) WriteAt(b []byte, at int64) (int, error) {
 
 func (f *crashFile) Datasync() error {
 	f.s.step()
-	if f.s.noSync {
+	if f.s.noSync.Load() {
 		return nil
 	}
 	return f.File.Datasync()

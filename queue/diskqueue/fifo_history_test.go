@@ -65,6 +65,11 @@ const fifoClients = 4
 func runFIFO(seed uint64, bug bug) *fifoHistory {
 	h := &fifoHistory{rng: rand.New(rand.NewPCG(seed, 1)), bug: bug, groups: map[string][]porcupine.Operation{}}
 	image := faultfs.New()
+	defer func() {
+		if h.engine != nil {
+			h.engine.Close()
+		}
+	}()
 	for epoch := range 6 {
 		if image = h.open(image, epoch); image == nil {
 			return h
@@ -84,7 +89,6 @@ func runFIFO(seed uint64, bug bug) *fifoHistory {
 	if h.open(image, 6) != nil {
 		h.browse(false)
 		h.settleCalls()
-		h.engine.Close()
 	}
 	return h
 }
@@ -103,7 +107,7 @@ func (h *fifoHistory) open(image *faultfs.FS, epoch int) *faultfs.FS {
 	o := smallOptions(32 << 10)
 	o.replay = 48 << 10
 	for again := h.rng.IntN(4) == 0; ; again = false {
-		h.fsys = &crashFS{FS: image, rng: rand.New(rand.NewPCG(h.rng.Uint64(), 2)), power: h.rng.IntN(2) == 0, noSync: h.bug.noSync,
+		h.fsys = &crashFS{FS: image, rng: rand.New(rand.NewPCG(h.rng.Uint64(), 2)), power: h.rng.IntN(2) == 0,
 			crashed: func() { h.from.Store(h.clock.Add(1)); h.over.Store(true) },
 			taken:   func() { h.to.Store(h.clock.Add(1)) },
 		}
@@ -160,6 +164,7 @@ func (h *fifoHistory) createQueue() error {
 
 // epoch runs clients until the crash, and returns what it leaves.
 func (h *fifoHistory) epoch() *faultfs.FS {
+	h.fsys.noSync.Store(h.bug.noSync)
 	h.fsys.arm(10 + h.rng.IntN(150))
 	var wg sync.WaitGroup
 	for i := range fifoClients {
