@@ -52,3 +52,10 @@ if ! cmp -s test/clients/js/package-lock.json .tools/js/.installed; then
 	(PATH=$PWD/.tools/venv-js/bin:$PATH && cd .tools/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
 	cp test/clients/js/package-lock.json .tools/js/.installed
 fi
+
+# gocloud.dev's own tests for SQS and SNS, as one program.
+if ! cmp -s test/gocloud/go.sum .tools/.awssnssqs || [ ! -e .tools/awssnssqs.test ]; then
+	echo "building gocloud.dev's tests into .tools"
+	go test -C test/gocloud -c -o ../../.tools/awssnssqs.test gocloud.dev/pubsub/awssnssqs
+	cp test/gocloud/go.sum .tools/.awssnssqs
+fi
