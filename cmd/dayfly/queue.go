@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -55,6 +56,8 @@ func (s *queueStore) folder() (string, error) {
 func (s *queueStore) explain(err error) error {
 	next := ""
 	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("stopped before the end")
 	case errors.Is(err, vfs.ErrLocked):
 		next = "stop the application with `dayfly down`, and try again"
 	case errors.Is(err, diskqueue.ErrNoStore):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +64,7 @@ func (x *queueImport) run(c *cobra.Command, args []string) error {
 	}
 	in, name := c.InOrStdin(), "the standard input"
 	p := newProgress(c.ErrOrStderr(), "importing")
-	r := &progressReader{Reader: in, p: p}
+	r := &progressReader{p: p}
 	if len(args) == 1 && args[0] != "-" {
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -76,6 +77,8 @@ func (x *queueImport) run(c *cobra.Command, args []string) error {
 		r.Reader, name = f, args[0]
 	} else if isKeyboard(in) {
 		return usageError{errors.New("nothing to import: give a file, or pipe an export in\nsee `dayfly queue import --help`")}
+	} else {
+		r.Reader = interruptible(c.Context(), in)
 	}
 	if x.store.dir == "" {
 		data, err := x.store.place.dataDir()
@@ -104,7 +107,10 @@ func (x *queueImport) run(c *cobra.Command, args []string) error {
 
 func (x *queueImport) explain(name string, err error) error {
 	var line *archive.Error
-	if !errors.As(err, &line) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("stopped; nothing was imported")
+	case !errors.As(err, &line):
 		return x.store.explain(err)
 	}
 	err = fmt.Errorf("%s: %w", name, err)
@@ -112,6 +118,18 @@ func (x *queueImport) explain(name string, err error) error {
 		return x.store.explain(err)
 	}
 	return fmt.Errorf("%w\nnothing was imported", err)
+}
+
+// interruptible reads until ctx ends, also while nothing comes. The goroutine may
+// then be left waiting for more; the process ends with the command.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, in)
+		w.CloseWithError(err)
+	}()
+	return r
 }
 
 func isKeyboard(in io.Reader) bool {
