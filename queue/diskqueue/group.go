@@ -11,7 +11,8 @@ import (
 // On a FIFO queue its visible messages stand in one line in the order they were
 // sent. While one is in flight none sent after it is handed out, except by the
 // receive that has it. One sent before it is: what was given back, or timed out,
-// comes again though what followed it is still in flight, as on SQS.
+// comes again though what followed it is still in flight, as on SQS. Groups take
+// turns: one that was handed out goes behind those that wait for their turn.
 //
 // On a standard queue a group is a tenant. Groups that have at least noisyFrom
 // messages in flight, and more than a tenth of all, are noisy: their messages
@@ -26,7 +27,7 @@ type group struct {
 	messages int    // in whatever state
 	inFlight int
 	held     []uint64 // FIFO queues: seqs of those in flight, ascending; ten or so
-	key      uint64   // seq of the oldest message in its lines, while in ready
+	key      uint64   // while in ready: seq of the oldest message in its lines; on FIFO queues its turn
 	place    int      // in ready; -1: not there
 	noisy    bool     // in groups.noisy
 }
@@ -46,6 +47,7 @@ type groups struct {
 	// that is found to be noisy waits in noisy; at most nine are at a time.
 	ready []*group
 	noisy []*group
+	turns uint64 // given out so far
 }
 
 // join returns the group of that name for one more message; 0 for "".
@@ -148,8 +150,12 @@ func (q *state) regroup(x *group) {
 	case seq == 0 || x.noisy:
 	case x.place < 0:
 		x.key = seq
+		if q.fifo {
+			q.groups.turns++
+			x.key = q.groups.turns
+		}
 		q.groups.pushReady(x)
-	case x.key != seq:
+	case x.key != seq && !q.fifo:
 		x.key = seq
 		q.groups.fix(x.place)
 	}
@@ -210,8 +216,8 @@ func (q *state) quiet() *group {
 }
 
 // pick returns the message a group would hand out, or nil while it is not on the
-// disk. Only fresh messages may not be, and all groups behind one in ready whose
-// oldest is not have none that is.
+// disk. Only fresh messages may not be, and on a standard queue all groups behind
+// one in ready whose oldest is not have none that is.
 func (q *state) pick(x *group, synced seglog.Pos) *entry {
 	at := func(l *line) *entry {
 		if l.head == 0 {

@@ -194,6 +194,9 @@ func (r *reception) take() error {
 		visibility = q.attrs.Visibility
 	}
 	visibleAt := later(visibility)
+	if visibility == 0 {
+		visibleAt = at // for the next receive, however soon it comes
+	}
 	if r.o.AttemptID != "" && q.fifo {
 		if err := r.repeat(at, visibleAt); err != nil || len(r.got) > 0 {
 			return err

@@ -121,10 +121,7 @@ func (q *state) next(synced seglog.Pos, s *streak) *entry {
 				return m
 			}
 		}
-		if len(q.groups.ready) > 0 {
-			return q.pick(q.groups.ready[0], synced)
-		}
-		return nil
+		return q.inTurn(synced)
 	}
 	if q.due.head != 0 && q.dueTurn {
 		return q.messages.get(q.due.s.get(q.due.head).seq)
@@ -140,6 +137,29 @@ func (q *state) next(synced seglog.Pos, s *streak) *entry {
 		m = q.loud(synced)
 	}
 	return m
+}
+
+// inTurn returns a message of the group of a FIFO queue whose turn it is, or nil.
+// What is not on the disk yet, such as a dead letter, for whose move nobody waits,
+// does not keep the other groups waiting; to look at all of them is rare.
+func (q *state) inTurn(synced seglog.Pos) (found *entry) {
+	ready := q.groups.ready
+	if len(ready) == 0 {
+		return nil
+	}
+	if found = q.pick(ready[0], synced); found != nil {
+		return found
+	}
+	var turn uint64
+	for _, x := range ready[1:] {
+		if found != nil && x.key > turn {
+			continue
+		}
+		if m := q.pick(x, synced); m != nil {
+			found, turn = m, x.key
+		}
+	}
+	return found
 }
 
 // fresh returns the first message without a group that was never delayed nor

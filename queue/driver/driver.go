@@ -39,8 +39,8 @@ var (
 	ErrQueueExists = errors.New("queue exists with other attributes")
 	// ErrReceiptInvalid: the receipt was never issued by this queue, or is malformed.
 	ErrReceiptInvalid = errors.New("receipt handle is invalid")
-	// ErrNotInFlight: the message is no longer in flight under this receipt
-	// (visibility ended, deleted, or received again).
+	// ErrNotInFlight: the message is not there any more or, on a FIFO queue, no
+	// longer in flight under this receipt (visibility ended, or received again).
 	ErrNotInFlight = errors.New("message is not in flight")
 	// ErrVisibilityTooLong: the message would be hidden for more than 12 hours
 	// since it was received.
@@ -105,7 +105,7 @@ type Service interface {
 	//
 	// On a FIFO queue messages of a group come in the order they were sent, and
 	// none while another receive has one sent before it; one receive may get
-	// several. A repeated AttemptID within 5 minutes gets the same messages and
+	// several. Groups take turns. A repeated AttemptID within 5 minutes gets the same messages and
 	// receipts again, hidden anew, unless one of them was touched meanwhile.
 	//
 	// On a standard queue messages with a GroupID are handed out fairly: groups
@@ -119,7 +119,9 @@ type Service interface {
 	// a FIFO queue either fails with ErrReceiptExpired while the message is there.
 	Delete(ctx context.Context, name string, receipts []string) (errs []error, err error)
 	// ChangeVisibility sets the time left, from now, until messages are visible
-	// again; 0 makes them visible at once and wakes a waiting receiver.
+	// again; 0 makes them visible at once and wakes a waiting receiver. On a
+	// standard queue any receipt of a message that is there does, as on SQS: one
+	// that is visible again is hidden again. Else it fails with ErrNotInFlight.
 	ChangeVisibility(ctx context.Context, name string, c []VisibilityChange) (errs []error, err error)
 
 	// Close stops the driver and waits for its goroutines. Waiting receivers
