@@ -83,6 +83,28 @@ func (e *Engine) flying(q *state, r receipt) *entry {
 	return m
 }
 
+// changeable returns the message whose visibility a receipt may change, or nil.
+// On a FIFO queue it must be in flight under this receipt. A standard queue
+// takes any receipt of a message that is there, also when its visibility is over
+// or it was received again since, as SQS does: what is visible is hidden again.
+func (e *Engine) changeable(q *state, r receipt) *entry {
+	if q.fifo {
+		return e.flying(q, r)
+	}
+	m := q.messages.get(r.seq)
+	if m == nil || m.flight == 0 {
+		return nil
+	}
+	f := e.flights.get(m.flight)
+	if f.token == 0 { // delayed or moved: not received in this queue
+		return nil
+	}
+	if f.state != inFlight && q.inFlight >= MaxInFlight {
+		return nil
+	}
+	return m
+}
+
 func deleteRecord(uid uint32, seqs []uint64) []byte {
 	b := beginRecord(make([]byte, 0, maxSmall+len(seqs)*binary.MaxVarintLen64), kindDelete, uid)
 	b = binary.AppendUvarint(b, uint64(len(seqs)))
@@ -112,7 +134,7 @@ func (e *Engine) ChangeVisibility(_ context.Context, name string, cs []driver.Vi
 		if errs[i] = err; err != nil {
 			continue
 		}
-		m := e.flying(q, r)
+		m := e.changeable(q, r)
 		if m == nil {
 			errs[i] = driver.ErrNotInFlight
 			continue

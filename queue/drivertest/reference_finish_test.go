@@ -74,7 +74,7 @@ func (r *reference) ChangeVisibility(_ context.Context, name string, c []driver.
 			switch {
 			case err != nil:
 				errs[i] = err
-			case m == nil || m.Receipt != c[i].Receipt || !m.hidden():
+			case m == nil || q.attrs.FIFO && (m.Receipt != c[i].Receipt || !m.hidden()):
 				errs[i] = driver.ErrNotInFlight
 			default:
 				r.hide(q, m, c[i].Visibility)

@@ -15,8 +15,7 @@ const (
 var motoFails = map[string]string{
 	"DeadLetter/WhenCountExceeds":     "moto does not say where a dead letter came from",
 	"Purge/RemovesAll":                "moto forgets the receipts of purged messages",
-	"Visibility/StaleReceipt":         "moto takes receipts that are not the last",
-	"Visibility/NotInFlight":          "moto takes receipts of messages given back",
+	"Visibility/Deleted":              "moto forgets the receipts of deleted messages",
 	"Send/TooLargeForQueue":           "moto does not count attributes",
 	"LongPoll/CanceledWaiterPassesOn": "moto gives a message to the client that left",
 
