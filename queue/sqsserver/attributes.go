@@ -164,9 +164,9 @@ func (c *call) settable(a *queue.Attributes, name string) string {
 		return whole(a.ReceiveWait)
 	case "RedrivePolicy":
 		if a.DeadLetter == nil {
-			return ""
+			return a.Extra[name] // one that names the queue itself
 		}
-		return `{"deadLetterTargetArn":"` + c.arn(a.DeadLetter.Queue) + `","maxReceiveCount":` + strconv.Itoa(a.DeadLetter.MaxReceives) + `}`
+		return c.redriveText(a.DeadLetter)
 	case "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled":
 		return encryption(a, name)
 	case "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit":

@@ -10,6 +10,27 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 )
 
+// redrive sets the redrive policy or takes it away. SQS takes one that names the
+// queue itself; it is kept and shown, and moves nothing: there is nowhere to.
+func (s *setting) redrive(value string) error {
+	d, err := s.redrivePolicy(value)
+	if err != nil {
+		return err
+	}
+	own := ""
+	if d != nil && d.Queue == s.queue {
+		own, d = s.redriveText(d), nil
+	}
+	setExtra(s.a, "RedrivePolicy", own)
+	s.a.DeadLetter = d
+	return nil
+}
+
+// redriveText is a redrive policy as SQS shows it.
+func (c *call) redriveText(d *queue.DeadLetter) string {
+	return `{"deadLetterTargetArn":"` + c.arn(d.Queue) + `","maxReceiveCount":` + strconv.Itoa(d.MaxReceives) + `}`
+}
+
 // redrivePolicy reads {"deadLetterTargetArn":…,"maxReceiveCount":5}; the count
 // may be in quotes. An empty policy takes it away.
 func (s *setting) redrivePolicy(value string) (*queue.DeadLetter, error) {
@@ -60,8 +81,6 @@ func (s *setting) deadLetterQueue(arn string) (name, reason string, err error) {
 		return "", "Dead-letter target owner should be same as the source.", nil
 	case isFIFO(name) != isFIFO(s.queue):
 		return "", "Dead-letter queue must be same type of queue as the source..", nil
-	case name == s.queue: // SQS takes it, and nobody can want it
-		return "", "The dead-letter queue must be another queue than the source.", nil
 	}
 	q, err := s.queues.Describe(s.r.Context(), name)
 	if errors.Is(err, queue.ErrQueueNotFound) || isWrongName(err) {

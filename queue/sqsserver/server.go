@@ -35,9 +35,9 @@ const (
 	targetPrefix = "AmazonSQS."
 	contentType  = "application/x-amz-json-1.0"
 
-	// Largest request, bytes: 1 MiB of messages, each character of which JSON
-	// may spell as \u0000, and the rest of the request.
-	maxBody = 8 << 20
+	// Largest request, bytes: ten messages of 1 MiB, which are answered with what
+	// a batch may hold, or 1 MiB each character of which JSON may spell as \u0000.
+	maxBody = 12 << 20
 	// Larger reply buffers are not kept for the next reply, bytes.
 	maxKeptReply = 256 << 10
 )

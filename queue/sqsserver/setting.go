@@ -47,7 +47,7 @@ func (s *setting) one(name, value string) (err error) {
 	case "MaximumMessageSize":
 		s.a.MaxMessageSize, err = number(name, value, 1024, 1048576)
 	case "RedrivePolicy":
-		s.a.DeadLetter, err = s.redrivePolicy(value)
+		err = s.redrive(value)
 	case "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit":
 		err = s.fifo(name, value)
 	case "Policy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled":
