@@ -10,7 +10,7 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 )
 
-func setQueueAttributes(c *call, d *decoder, e *encoder) error {
+func setQueueAttributes(c *call, d *decoder, _ *encoder) error {
 	var url string
 	var given map[string]string
 	d.object(func(key []byte) {
@@ -33,10 +33,10 @@ func setQueueAttributes(c *call, d *decoder, e *encoder) error {
 	if len(given) == 0 {
 		return missingParameter("Attribute.Name")
 	}
-	return emptyReply(e, c.change(name, func(a *queue.Attributes) error {
+	return c.change(name, func(a *queue.Attributes) error {
 		s := setting{call: c, queue: name, a: a, given: given}
 		return s.apply()
-	}))
+	})
 }
 
 // change reads, changes and writes attributes; the lock makes that one step.

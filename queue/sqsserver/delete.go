@@ -103,13 +103,13 @@ func (c *call) manyReceipts(d *decoder, entryName string) (name string, entries 
 	return name, entries, checkBatch(entries, func(r *receipt) entryID { return r.id }, entryName)
 }
 
-func deleteMessage(c *call, d *decoder, e *encoder) error {
+func deleteMessage(c *call, d *decoder, _ *encoder) error {
 	name, r, err := c.oneReceipt(d)
 	if err != nil {
 		return err
 	}
 	errs, err := c.queues.Delete(c.r.Context(), name, []string{r.handle})
-	return emptyReply(e, r.answer(first(errs, err)))
+	return r.answer(first(errs, err))
 }
 
 // first is the error of a batch of one.

@@ -96,7 +96,7 @@ func single(list []string) any {
 	return list
 }
 
-func addPermission(c *call, d *decoder, e *encoder) error {
+func addPermission(c *call, d *decoder, _ *encoder) error {
 	var p permission
 	if err := p.decode(d); err != nil {
 		return err
@@ -109,7 +109,7 @@ func addPermission(c *call, d *decoder, e *encoder) error {
 		return err
 	}
 	arn := c.arn(name)
-	return emptyReply(e, c.changePolicy(name, func(all *policy) error { return all.add(p.label, p.statement(arn)) }))
+	return c.changePolicy(name, func(all *policy) error { return all.add(p.label, p.statement(arn)) })
 }
 
 // add appends a statement. The same one again changes nothing; another one of
@@ -137,7 +137,7 @@ func same(a, b json.RawMessage) bool {
 	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
-func removePermission(c *call, d *decoder, e *encoder) error {
+func removePermission(c *call, d *decoder, _ *encoder) error {
 	var p permission
 	if err := p.decode(d); err != nil {
 		return err
@@ -149,7 +149,7 @@ func removePermission(c *call, d *decoder, e *encoder) error {
 	if p.label == "" {
 		return missingParameter("Label")
 	}
-	return emptyReply(e, c.changePolicy(name, func(all *policy) error { return all.remove(p.label) }))
+	return c.changePolicy(name, func(all *policy) error { return all.remove(p.label) })
 }
 
 func (p *policy) remove(label string) error {

@@ -12,9 +12,7 @@ const xmlNamespace = "http://queue.amazonaws.com/doc/2012-11-05/"
 func (o *operation) writeReply(w *awsquery.Writer, action string, reply []byte, id string) error {
 	d := &decoder{b: reply}
 	var result func(*awsquery.Writer)
-	if o.out == nil {
-		d.skip()
-	} else {
+	if o.out != nil {
 		result = func(w *awsquery.Writer) { writeMembers(w, d, o.out) }
 	}
 	w.Reply(xmlNamespace, action, id, result)

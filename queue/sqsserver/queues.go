@@ -108,15 +108,15 @@ func (c *call) onlyURL(d *decoder) (name string, err error) {
 	return c.queueName(url)
 }
 
-func deleteQueue(c *call, d *decoder, e *encoder) error {
+func deleteQueue(c *call, d *decoder, _ *encoder) error {
 	name, err := c.onlyURL(d)
 	if err != nil {
 		return err
 	}
-	return emptyReply(e, c.queues.DeleteQueue(c.r.Context(), name))
+	return c.queues.DeleteQueue(c.r.Context(), name)
 }
 
-func purgeQueue(c *call, d *decoder, e *encoder) error {
+func purgeQueue(c *call, d *decoder, _ *encoder) error {
 	name, err := c.onlyURL(d)
 	if err != nil {
 		return err
@@ -125,16 +125,7 @@ func purgeQueue(c *call, d *decoder, e *encoder) error {
 	if errors.Is(err, queue.ErrPurgeInProgress) {
 		return &apiError{purgeInProgress, "Only one PurgeQueue operation on " + name + " is allowed every 60 seconds."}
 	}
-	return emptyReply(e, err)
-}
-
-func emptyReply(e *encoder, err error) error {
-	if err != nil {
-		return err
-	}
-	e.begin()
-	e.end()
-	return nil
+	return err
 }
 
 func getQueueURL(c *call, d *decoder, e *encoder) error {

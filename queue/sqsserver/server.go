@@ -122,7 +122,8 @@ type call struct {
 }
 
 // action decodes its arguments, acts and encodes its result. The result is
-// thrown away when it returns an error.
+// thrown away when it returns an error. An action that has none encodes nothing,
+// not an object without members: so does SQS.
 type action func(c *call, d *decoder, e *encoder) error
 
 // actions by name, a file a family.

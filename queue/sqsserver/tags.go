@@ -71,7 +71,7 @@ func wrongTagKeys() error {
 	return &apiError{invalidParameterValue, "Tag keys must be between 1 and 128 characters in length."}
 }
 
-func tagQueue(c *call, d *decoder, e *encoder) error {
+func tagQueue(c *call, d *decoder, _ *encoder) error {
 	name, given, _, err := c.tagArguments(d)
 	if err != nil {
 		return err
@@ -79,10 +79,10 @@ func tagQueue(c *call, d *decoder, e *encoder) error {
 	if len(given) == 0 {
 		return missingParameter("Tags")
 	}
-	return emptyReply(e, c.changeTags(name, func(tags map[string]string) { maps.Copy(tags, given) }))
+	return c.changeTags(name, func(tags map[string]string) { maps.Copy(tags, given) })
 }
 
-func untagQueue(c *call, d *decoder, e *encoder) error {
+func untagQueue(c *call, d *decoder, _ *encoder) error {
 	name, _, keys, err := c.tagArguments(d)
 	if err != nil {
 		return err
@@ -90,11 +90,11 @@ func untagQueue(c *call, d *decoder, e *encoder) error {
 	if len(keys) == 0 || slices.ContainsFunc(keys, func(k string) bool { return k == "" || utf8.RuneCountInString(k) > maxTagKey }) {
 		return wrongTagKeys()
 	}
-	return emptyReply(e, c.changeTags(name, func(tags map[string]string) {
+	return c.changeTags(name, func(tags map[string]string) {
 		for _, k := range keys {
 			delete(tags, k)
 		}
-	}))
+	})
 }
 
 func listQueueTags(c *call, d *decoder, e *encoder) error {

@@ -12,7 +12,7 @@ func (r *receipt) change(reason string) (queue.VisibilityChange, error) {
 	return queue.VisibilityChange{Receipt: r.handle, Visibility: seconds(r.timeout)}, nil
 }
 
-func changeMessageVisibility(c *call, d *decoder, e *encoder) error {
+func changeMessageVisibility(c *call, d *decoder, _ *encoder) error {
 	name, r, err := c.oneReceipt(d)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func changeMessageVisibility(c *call, d *decoder, e *encoder) error {
 		return err
 	}
 	errs, err := c.queues.ChangeVisibility(c.r.Context(), name, []queue.VisibilityChange{change})
-	return emptyReply(e, r.answer(first(errs, err)))
+	return r.answer(first(errs, err))
 }
 
 func changeMessageVisibilityBatch(c *call, d *decoder, e *encoder) error {
