@@ -109,6 +109,11 @@ func (w world) clone() world {
 func (w world) step(a *act) []world {
 	after := w.clone().do(a)
 	if a.unsure {
+		if a.kind == actReceive { // its dead letters may be on the disk, and no more of it
+			moves := *a
+			moves.got, moves.full = nil, true
+			after = append(after, w.clone().do(&moves)...)
+		}
 		return append(w.undone(after), w)
 	}
 	if a.kind == actReceive || a.kind == actRepeat || a.err != nil {

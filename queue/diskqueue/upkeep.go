@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue/diskqueue/internal/seglog"
+	"github.com/dayfly-dev/dayfly/queue/driver"
 )
 
 const (
@@ -95,7 +96,7 @@ func (e *Engine) reclaim() error {
 func (e *Engine) expire() time.Duration {
 	for {
 		if err := e.lockRoom(seglog.RecordSize(maxSmall+expireStep*maxReceived), true); err != nil {
-			return expireEvery
+			return e.expireLater(err)
 		}
 		next, left := int64(expireEvery/time.Millisecond), expireStep
 		at := now()
@@ -113,6 +114,20 @@ func (e *Engine) expire() time.Duration {
 			return time.Duration(max(next, 1)) * time.Millisecond
 		}
 	}
+}
+
+// expireLater says when to look again after there was no room for it. That woke
+// upkeep, which is who asks: without taking that back it would go round and round
+// for as long as the disk is full.
+func (e *Engine) expireLater(err error) time.Duration {
+	if !errors.Is(err, driver.ErrFull) {
+		return expireEvery
+	}
+	select {
+	case <-e.kick:
+	default:
+	}
+	return fullEvery
 }
 
 func (e *Engine) expireSome(q *state, at int64, most int) int {
