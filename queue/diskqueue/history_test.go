@@ -217,7 +217,12 @@ func (m *model) check(e *Engine, powerLost bool) {
 // over one store. Segments are small and checkpoints frequent, so that all of
 // recycling, cleaning and checkpointing goes on under the clients.
 func TestHistories(t *testing.T) {
-	rng := seededRand(t)
+	n := histories(t, 0, testHistory)
+	t.Logf("%d histories", n)
+}
+
+func testHistory(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 0))
 	rounds := 60
 	if testing.Short() {
 		rounds = 15

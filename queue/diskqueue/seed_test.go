@@ -9,7 +9,7 @@ import (
 )
 
 // histories runs one history after the other, each with a seed of its own, until
-// the time is over or one is wrong, and returns how many. Environment variables:
+// the time is over or one is wrong, and returns how many; at least one. Environment variables:
 //
 //	DAYFLY_SOAK  how long instead, such as 20m
 //	DAYFLY_SEED  the one seed to use, 20 times: a seed decides what clients do and
@@ -32,10 +32,11 @@ func histories(t *testing.T, budget time.Duration, run func(t *testing.T, seed u
 			t.Fatalf("DAYFLY_SOAK: %v", err)
 		}
 		budget = d
+		t.Parallel() // with the other histories, for as long as they
 	}
 	first := rand.Uint64()
 	t.Logf("seeds from %#x", first)
-	for end := time.Now().Add(budget); time.Now().Before(end) && !t.Failed(); n++ {
+	for end := time.Now().Add(budget); (n == 0 || time.Now().Before(end)) && !t.Failed(); n++ {
 		if run(t, first+uint64(n)); t.Failed() {
 			t.Logf("again: DAYFLY_SEED=%#x go test -run '^%s$' ./queue/diskqueue", first+uint64(n), t.Name())
 		}
