@@ -72,8 +72,8 @@ func TestAWSCommandLine(t *testing.T) {
 // run runs a client's script with the environment an AWS program expects.
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
-	// The aws command of Python needs a second of processor for each of 40 calls.
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	// The aws command needs most of a second of processor for each of 40 calls.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,
