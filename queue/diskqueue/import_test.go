@@ -417,11 +417,29 @@ func TestImportCrash(t *testing.T) {
 	}
 }
 
+// largeArchive has a queue with at least that many bytes of bodies.
+func largeArchive(t *testing.T, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := archive.NewWriter(&b)
+	err := errors.Join(w.Begin(), w.Queue(archive.Queue{Name: "large", Attributes: testAttributes}))
+	body := strings.Repeat("b", 4000)
+	for n := 0; n < size && err == nil; n += len(body) {
+		err = w.Message(archive.Message{Queue: "large", Browsed: driver.Browsed{State: driver.StateVisible, Message: driver.Message{Body: body}}})
+	}
+	if _, endErr := w.End(0, false); err != nil || endErr != nil {
+		t.Fatal(err, endErr)
+	}
+	return b.Bytes()
+}
+
 // TestImportFullDisk: the error says so, and the store is as it was, and works.
 func TestImportFullDisk(t *testing.T) {
-	i := newImportInto(t, seededRand(t), 2000)
+	i := newImportInto(t, seededRand(t), 20)
+	i.text = largeArchive(t, 40*busySegment)
 	full := 0
-	for room := int64(0); ; room += busySegment / 2 {
+	// The store may have been killed before it had made its reserve.
+	for room := int64(4 * busySegment); ; room += 2 * busySegment {
 		fsys := i.fsys.Kill()
 		fsys.SetCapacity(fsys.Used() + room)
 		_, err := importBytes(fsys, i.text, ImportOptions{Add: true})
