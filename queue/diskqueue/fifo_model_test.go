@@ -1,10 +1,7 @@
 package diskqueue
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
-	"hash/maphash"
 	"slices"
 
 	"github.com/dayfly-dev/dayfly/queue/driver"
@@ -26,44 +23,6 @@ const (
 	modelKept   = 2      // receives before a message is a dead letter
 	modelHidden = 10_000 // visibility timeout, milliseconds
 )
-
-// act is one operation, as far as it concerns the group, and its answer.
-type act struct {
-	kind    actKind
-	at      int64 // virtual Unix milliseconds
-	unsure  bool  // the crash came before it returned: it may have had no effect
-	queue   string
-	message driver.Message // sent: body, deduplication id; once answered id and sequence
-	got     []driver.Message
-	total   int  // messages a receive got, of all groups
-	full    bool // a receive got as many as it asked for, of whatever groups
-	receipt string
-	hide    int64 // milliseconds
-	err     error
-	found   []finding // by browsing after an opening or a move, both queues
-	missing bool      // the queue, when browsed
-	power   bool      // the machine died, not the process alone
-	moved   bool      // a move to the queue it came from ended before it was browsed
-}
-
-type actKind string
-
-const (
-	actSend    actKind = "send"
-	actReceive actKind = "receive"
-	actRepeat  actKind = "receive again" // with the attempt id of an earlier one
-	actDelete  actKind = "delete"
-	actHide    actKind = "change visibility"
-	actPurge   actKind = "purge"
-	actDrop    actKind = "delete queue"
-	actCreate  actKind = "create queue"
-	actBrowse  actKind = "browse"
-)
-
-type finding struct {
-	queue string
-	driver.Browsed
-}
 
 // place is where a message is and in what condition.
 type place struct {
@@ -379,133 +338,4 @@ func (w *world) empty(queue string) {
 	if queue == modelQueue {
 		w.known = nil
 	}
-}
-
-// browse compares what is there with what must be. After the machine died a
-// message may be in any of the conditions it had since something was surely
-// synced; after the process died alone, in its last. From then on it is as found.
-func (w world) browse(a *act) []world {
-	if w.lost != nil {
-		w = w.lost.clone()
-	}
-	if a.missing != w.missing {
-		return nil
-	}
-	found := a.found
-	if a.moved {
-		if found = w.move(a); found == nil {
-			return nil
-		}
-	}
-	if len(found) != len(w.kept) {
-		return nil
-	}
-	for i := range w.kept {
-		k := &w.kept[i]
-		n := slices.IndexFunc(found, func(f finding) bool { return f.Sequence == k.sequence })
-		if n < 0 || !k.is(&found[n].Message, found[n].queue, found[n].Receives) {
-			return nil
-		}
-		could := []place{k.now}
-		if a.power {
-			could = append(could, k.past...)
-		}
-		was := slices.IndexFunc(could, func(p place) bool { return p.shows(&found[n], a.at) })
-		if was < 0 {
-			return nil
-		}
-		k.now, k.past = could[was], nil
-	}
-	return []world{w}
-}
-
-func (p place) shows(f *finding, at int64) bool {
-	if p.queue != f.queue || p.receives != f.Receives {
-		return false
-	}
-	if p.until <= at {
-		return f.State == driver.StateVisible
-	}
-	return f.State == driver.StateInFlight && f.VisibleAt.UnixMilli() == p.until
-}
-
-// move does what a move does: every dead letter up to the first in flight is a
-// new message at the end of the queue, in order, and none of them is left. It
-// returns what should be there; nil: something else is.
-func (w *world) move(a *act) []finding {
-	w.settle() // the record of the move, which is there, is behind all that was before
-	fresh := slices.DeleteFunc(slices.Clone(a.found), func(f finding) bool {
-		return f.queue != modelQueue || f.Sequence <= w.last
-	})
-	slices.SortFunc(fresh, func(x, y finding) int { return cmp.Compare(x.Sequence, y.Sequence) })
-	var old []kept
-	w.walk(modelDead, a.at, func(k *kept) bool { old = append(old, *k); return true })
-	if len(old) != len(fresh) {
-		return nil
-	}
-	for i := range old {
-		if f := &fresh[i].Message; f.Body != old[i].body || f.DedupID != old[i].id || f.Receives != 0 || f.Source != "" {
-			return nil
-		}
-		w.kept = slices.DeleteFunc(w.kept, func(k kept) bool { return k.sequence == old[i].sequence })
-		w.add(&fresh[i].Message, a.at)
-	}
-	return append([]finding{}, a.found...) // not nil
-}
-
-var modelSeed = maphash.MakeSeed()
-
-func (w world) hash() uint64 {
-	var h maphash.Hash
-	h.SetSeed(modelSeed)
-	for i := range w.kept {
-		maphash.WriteComparable(&h, w.kept[i].now)
-		h.WriteString(w.kept[i].sequence)
-	}
-	h.WriteString(w.last)
-	return h.Sum64()
-}
-
-func (w world) equal(v world) bool {
-	if (w.lost == nil) != (v.lost == nil) || w.lost != nil && !w.lost.equal(*v.lost) {
-		return false
-	}
-	return slices.EqualFunc(w.kept, v.kept, kept.equal) && slices.Equal(w.known, v.known) && w.last == v.last &&
-		w.missing == v.missing && w.dropped == v.dropped && w.purged == v.purged && w.deadAt == v.deadAt && w.reissued == v.reissued
-}
-
-func (k kept) equal(l kept) bool {
-	return k.body == l.body && k.sequence == l.sequence && k.now == l.now && slices.Equal(k.past, l.past) && slices.Equal(k.receipts, l.receipts)
-}
-
-func (a *act) String() string {
-	s := fmt.Sprintf("%d %s %s", a.at, a.kind, a.queue)
-	switch a.kind {
-	case actSend:
-		s += fmt.Sprintf(" %.12q dedup %s: %s", a.message.Body, a.message.DedupID, a.message.Sequence)
-	case actReceive, actRepeat:
-		s += fmt.Sprintf(" full=%v total=%d hide=%d:", a.full, a.total, a.hide)
-		for i := range a.got {
-			s += fmt.Sprintf(" %.12q(%s, %d. time, %.22s…)", a.got[i].Body, a.got[i].Sequence, a.got[i].Receives, a.got[i].Receipt)
-		}
-	case actDelete, actHide:
-		s += fmt.Sprintf(" %.22s… %d", a.receipt, a.hide)
-	case actBrowse:
-		s += fmt.Sprintf(" missing=%v power=%v moved=%v:", a.missing, a.power, a.moved)
-		for i := range a.found {
-			f := &a.found[i]
-			s += fmt.Sprintf(" %s:%.12q(%s, %d receives, %s", f.queue, f.Body, f.Sequence, f.Receives, f.State)
-			if f.State == driver.StateInFlight {
-				s += fmt.Sprintf(" until %d", f.VisibleAt.UnixMilli())
-			}
-			s += ")"
-		}
-	}
-	if a.err != nil {
-		s += " error: " + a.err.Error()
-	}
-	if a.unsure {
-		s += " (crash meanwhile)"
-	}
-	return s
 }

@@ -85,7 +85,7 @@ func (c *client) send() {
 	for range 1 + c.rng.IntN(3) {
 		c.n++
 		body := fmt.Sprintf("%s/%d/%s", c.id, c.n, strings.Repeat("x", c.rng.IntN(2000)))
-		out = append(out, driver.Outgoing{Body: body, Delay: -1,
+		out = append(out, driver.Outgoing{Body: body, Delay: -1, GroupID: []string{"", "a", "b"}[c.rng.IntN(3)],
 			Attributes: map[string]driver.Attribute{"copy": {DataType: "String", String: body}}})
 		c.m[body] = &modelled{}
 	}
