@@ -83,8 +83,12 @@ func contentID(body string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sequence is a message's number as FIFO queues show it: 20 digits.
-func sequence(seq uint64) string { return strconv.FormatUint(1e19+seq, 10) }
+// firstSequence makes numbers of 20 digits that look like those of SQS; with
+// zeros in it, they would hold what some suites take for an account.
+const firstSequence = 18_376_452_981_376_452_981
+
+// sequence is a message's number as FIFO queues show it.
+func sequence(seq uint64) string { return strconv.FormatUint(firstSequence+seq, 10) }
 
 // withContentIDs gives messages of a FIFO queue that have no deduplication id
 // the one of their content, and reports whether there were any.
