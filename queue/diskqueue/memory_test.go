@@ -333,7 +333,11 @@ func FuzzCheckpoint(f *testing.F) {
 }
 
 func FuzzDecodeMessage(f *testing.F) {
-	f.Add(sampleRecords()[2])
+	for _, b := range sampleRecords() {
+		if k := kind(b[0]); k.stores() || k == kindCopy {
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, m, err := decodeMessage(b)
 		if err != nil {

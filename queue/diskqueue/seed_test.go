@@ -11,7 +11,7 @@ import (
 // histories runs one history after the other, each with a seed of its own, until
 // the time is over or one is wrong, and returns how many; at least one. Environment variables:
 //
-//	DAYFLY_SOAK  how long instead, such as 20m
+//	DAYFLY_SOAK  how long instead, such as 20m; make soak-queue, doc/soak.md
 //	DAYFLY_SEED  the one seed to use, 20 times: a seed decides what clients do and
 //	             when a crash comes, and the scheduler in which order they get to it
 func histories(t *testing.T, budget time.Duration, run func(t *testing.T, seed uint64)) (n int) {
