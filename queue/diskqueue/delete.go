@@ -96,7 +96,7 @@ func (e *Engine) changeable(q *state, r receipt) *entry {
 		return nil
 	}
 	f := e.flights.get(m.flight)
-	if f.token == 0 { // delayed or moved: not received in this queue
+	if f.token == 0 { // delayed: nobody received it
 		return nil
 	}
 	if f.state != inFlight && q.inFlight >= MaxInFlight {

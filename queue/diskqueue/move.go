@@ -57,6 +57,7 @@ func (e *Engine) StartMove(_ context.Context, m driver.Move) (string, error) {
 		e.mu.Unlock()
 		return "", opError(op, m.Source, err)
 	}
+	e.forgetMoves(t.uid)
 	e.moves = append(e.moves, t)
 	e.noteMove(t)
 	end := e.log.End()
@@ -141,31 +142,40 @@ func (e *Engine) enterMove(q *state, t *moveTask) {
 		e.moves[i] = t
 		return
 	}
+	e.forgetMoves(q.uid)
 	e.moves = append(e.moves, t)
 }
 
-// moveBlocks are the checkpoint's blocks of the moves worth keeping: those of
-// queues that are there, and of those that are over the last ten each.
-func (e *Engine) moveBlocks() (blocks [][]byte) {
-	e.moves = slices.DeleteFunc(e.moves, func(t *moveTask) bool { return e.byUID[t.uid] == nil && t.over() })
-	over := map[uint32]int{}
+// forgetMoves forgets the moves out of a queue that are over, but for the last ten.
+func (e *Engine) forgetMoves(uid uint32) {
+	over := 0
 	for i := len(e.moves) - 1; i >= 0; i-- {
-		if t := e.moves[i]; t.over() {
-			if over[t.uid]++; over[t.uid] > movesKept {
+		if t := e.moves[i]; t.uid == uid && t.over() {
+			if over++; over > movesKept {
 				e.moves = slices.Delete(e.moves, i, i+1)
 			}
 		}
 	}
+}
+
+// dropMoves forgets the moves out of a queue that is deleted. What runs ends at its
+// next step; a restart must not go on with it in a queue made under that name since.
+func (e *Engine) dropMoves(uid uint32) {
+	e.moves = slices.DeleteFunc(e.moves, func(t *moveTask) bool { return t.uid == uid })
+}
+
+// moveBlocks are the checkpoint's blocks of the moves.
+func (e *Engine) moveBlocks() (blocks [][]byte) {
 	for _, t := range e.moves {
-		if e.byUID[t.uid] != nil {
-			blocks = append(blocks, putMoveTask(binary.AppendUvarint([]byte{blockMoveTask}, uint64(t.uid)), t))
-		}
+		blocks = append(blocks, putMoveTask(binary.AppendUvarint([]byte{blockMoveTask}, uint64(t.uid)), t))
 	}
 	return blocks
 }
 
 // resumeMoves goes on with what ran when the store was last used.
 func (e *Engine) resumeMoves() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, t := range e.moves {
 		if !t.over() {
 			t.resumed = time.Now()
@@ -189,26 +199,31 @@ func (e *Engine) runMove(t *moveTask) {
 	}()
 }
 
-// CancelMove implements driver.Mover. It waits until the move has stopped.
+// CancelMove implements driver.Mover. That the move is to end is on the disk before
+// it answers, or a restart would go on with it. It waits until the move has stopped.
 func (e *Engine) CancelMove(ctx context.Context, handle string) (int64, error) {
-	e.mu.Lock()
-	i := slices.IndexFunc(e.moves, func(t *moveTask) bool { return t.id == handle })
-	if e.closed || i < 0 || e.moves[i].over() {
-		err := driver.ErrMoveNotFound
-		if e.closed {
-			err = driver.ErrClosed
-		}
+	const op = "cancel move"
+	if err := e.lockRoom(seglog.RecordSize(maxMoveTask), true); err != nil {
+		return 0, opError(op, handle, err)
+	}
+	i := slices.IndexFunc(e.moves, func(t *moveTask) bool { return t.id == handle && !t.over() })
+	if i < 0 {
 		e.mu.Unlock()
-		return 0, fmt.Errorf("cancel move %q: %w", handle, err)
+		return 0, opError(op, handle, driver.ErrMoveNotFound)
 	}
 	t := e.moves[i]
 	t.state.Status = driver.MoveCancelling
+	e.noteMove(t)
+	end := e.log.End()
 	e.mu.Unlock()
 	t.cancel()
 	select {
 	case <-t.done:
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	}
+	if err := e.commit(end); err != nil {
+		return 0, opError(op, handle, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

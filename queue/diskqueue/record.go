@@ -332,6 +332,7 @@ func (e *Engine) dropQueue(q *state, at int64) {
 		delete(e.byUID, q.uid)
 		delete(e.queues, q.name)
 		e.dropped[q.name] = at
+		e.dropMoves(q.uid)
 	}
 	q.wakeUp(len(q.waiters))
 }
