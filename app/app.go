@@ -130,6 +130,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		do   func(context.Context) error
 	}{
 		{"data folder", func(context.Context) error { return a.openData(dir, o.Logs) }},
+		{"environment", func(context.Context) error { return a.notItsOwn() }},
 		{"guard", func(context.Context) error { return a.startGuard(o.Guard) }},
 		{"build", a.build},
 		{"queues", a.startQueues},

@@ -108,6 +108,16 @@ func TestWhatTheEnvironmentNames(t *testing.T) {
 	}
 }
 
+func TestAnEnvironmentOfItsOwn(t *testing.T) {
+	a := &App{keys: keys{AccessKey: "DAYFLYOURS"}}
+	for key, refused := range map[string]bool{"": false, "DAYFLYTHEIRS": false, "DAYFLYOURS": true} {
+		a.environ = map[string]string{"AWS_ACCESS_KEY_ID": key}
+		if err := a.notItsOwn(); (err != nil) != refused {
+			t.Errorf("the key %q: %v", key, err)
+		}
+	}
+}
+
 func TestProcessesDoNotSeeTheShellsAccount(t *testing.T) {
 	a := &App{manifest: &manifest.Manifest{Env: map[string]string{"A": "manifest", "B": "manifest", "C": "manifest"}},
 		environ: environMap([]string{"A=shell", "AWS_PROFILE=production", "AWS_SESSION_TOKEN=secret", "PORT=1", "PATH=/bin"})}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,6 +38,16 @@ func findExternal(env map[string]string) (external, error) {
 		return x, fmt.Errorf("AWS_REGION is not set, and the environment asks for AWS's services: set it, such as AWS_REGION=eu-central-1")
 	}
 	return x, nil
+}
+
+// notItsOwn refuses an environment that `dayfly env` printed for this very
+// application: it names the services that are to be started as others' to use.
+func (a *App) notItsOwn() error {
+	if a.environ["AWS_ACCESS_KEY_ID"] != a.keys.AccessKey {
+		return nil
+	}
+	return errors.New("this shell has the application's own `dayfly env`, whose addresses would be used instead of starting the services: " +
+		"run `dayfly up` in a shell without it")
 }
 
 // cache returns the address of a cache that is not ours, or "".

@@ -15,7 +15,8 @@ func envCommand(p *place) *cobra.Command {
 		Short: "Print the running application's services as environment variables",
 		Long: `Print what the application's processes are told about their services, so that
 a shell, the aws command, boto3 or a REPL work against the same ones. The
-output holds the keys of the embedded AWS endpoint.`,
+output holds the keys of the embedded AWS endpoint. After a start with other
+ports it is another one; ` + "`dayfly up`" + ` itself wants a shell without it.`,
 		Example: `  eval "$(dayfly env)"
   aws s3 ls
   aws sqs list-queues`,
