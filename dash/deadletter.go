@@ -87,8 +87,9 @@ func (d *Dash) redrive(ctx context.Context, q queueRow, b queue.Browsed, wanted 
 func again(b queue.Browsed, to string) queue.Outgoing {
 	o := queue.Outgoing{Body: b.Body, Attributes: maps.Clone(b.Attributes), System: maps.Clone(b.System), Delay: -1}
 	maps.DeleteFunc(o.Attributes, func(name string, _ queue.Attribute) bool { return strings.HasPrefix(name, attrPrefix) })
+	o.GroupID = b.GroupID // of a standard queue: the tenant
 	if strings.HasSuffix(to, ".fifo") {
-		o.GroupID, o.DedupID = b.GroupID, "redrive-"+b.ID
+		o.DedupID = "redrive-" + b.ID
 	}
 	return o
 }

@@ -86,6 +86,15 @@ func TestRedriveAll(t *testing.T) {
 	}
 }
 
+// A group goes back with its message, on a standard queue too, where it is the tenant.
+func TestRedriveKeepsTheGroup(t *testing.T) {
+	for _, to := range []string{"default", "orders.fifo"} {
+		if o := again(queue.Browsed{Message: queue.Message{ID: "1", GroupID: "g"}}, to); o.GroupID != "g" || (o.DedupID != "") != (to == "orders.fifo") {
+			t.Errorf("to %s: %+v", to, o)
+		}
+	}
+}
+
 // Where a message goes is one of the queues that name this one, whatever the
 // form or the message says.
 func TestRedriveTarget(t *testing.T) {
