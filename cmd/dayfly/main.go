@@ -150,6 +150,9 @@ func checkArguments(c *cobra.Command) {
 		if check := sub.Args; check != nil {
 			sub.Args = func(c *cobra.Command, args []string) error {
 				if err := check(c, args); err != nil {
+					if check(c, nil) == nil && check(c, []string{""}) != nil { // it takes none
+						err = fmt.Errorf("`%s` takes no argument, and %q is one; the application's folder is given with -C DIR", c.CommandPath(), args[0])
+					}
 					return usageError{fmt.Errorf("%w\nusage: %s\nsee `%s --help`", err, c.UseLine(), c.CommandPath())}
 				}
 				return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -116,7 +117,11 @@ func writeWhole(ctx context.Context, name string, replace bool, write func(io.Wr
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // readable by its owner alone
 	if err != nil {
-		return err
+		var path *fs.PathError // names the temporary file
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // it has its name by then
 	if err = write(f); err == nil {

@@ -117,7 +117,11 @@ func (x *queueImport) explain(name string, err error) error {
 	if errors.Is(err, diskqueue.ErrPresent) {
 		return x.store.explain(err)
 	}
-	return fmt.Errorf("%w\nnothing was imported", err)
+	next := "nothing was imported"
+	if errors.Is(err, archive.ErrForeign) {
+		next += "; give what `dayfly queue export` wrote, and pipe it in if it is compressed: `zcat FILE | dayfly queue import`"
+	}
+	return fmt.Errorf("%w\n%s", err, next)
 }
 
 // interruptible reads until ctx ends, also while nothing comes. The goroutine may

@@ -52,7 +52,7 @@ A service named by dayfly's own environment is used instead of the embedded one:
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not print the processes' logs (`dayfly logs` shows them)")
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not print the processes' logs; dayfly logs shows them")
 	c.Flags().BoolVar(&o.verbose, "verbose", false, "print dayfly's own messages of level info, too")
 	c.Flags().DurationVar(&o.patience, "stop-timeout", time.Minute, "how long the first Ctrl-C waits before what still runs is killed")
 	return c
