@@ -146,7 +146,7 @@ func (o *orders) recall(key [32]byte) (published, bool) {
 		delete(o.known, o.aging[old].key)
 		old++
 	}
-	o.aging = slices.Delete(o.aging, 0, old)
+	o.aging = o.aging[old:] // what is before goes when append needs room: to move the rest each time is dear
 	p, ok := o.known[key]
 	return p, ok
 }
