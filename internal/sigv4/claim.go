@@ -45,15 +45,6 @@ type Claim struct {
 	Expires   time.Duration // life of a presigned request, else 0
 }
 
-// Signed reports whether a request bears a signature of this version, valid
-// or not, in its header or its query.
-func Signed(r *http.Request) bool {
-	if strings.HasPrefix(r.Header.Get("Authorization"), algorithm) {
-		return true
-	}
-	return strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm="+algorithm)
-}
-
 // Parse reads the claim of a request. It fails with an *Error of kind Missing
 // when the request is not signed in this way and Incomplete when it is
 // malformed.
