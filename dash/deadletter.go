@@ -121,7 +121,7 @@ func (d *Dash) redriveEach(ctx context.Context, q queueRow, wanted string) (move
 	after := "" // the last that stays
 	for moved < redriveMost {
 		found, err := d.Queues.Browse(ctx, q.Name, after, browseStep)
-		if err != nil || len(found) == 0 {
+		if len(found) == 0 { // with an error, those that can be read are moved first
 			return moved, skipped, err
 		}
 		for _, b := range found {

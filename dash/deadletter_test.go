@@ -2,8 +2,10 @@ package dash
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +84,47 @@ func TestRedriveAll(t *testing.T) {
 		t.Errorf("says %q, want %q", got, want)
 	}
 	if f.counts(t, "default") != n-3 || f.counts(t, "default-dead") != 3 {
+		t.Errorf("default has %d, default-dead %d", f.counts(t, "default"), f.counts(t, "default-dead"))
+	}
+}
+
+// tornQueues cannot read one message, as an engine whose disk is damaged.
+type tornQueues struct {
+	Queues
+	bad string
+}
+
+func (q tornQueues) Browse(ctx context.Context, name, after string, most int) ([]queue.Browsed, error) {
+	found, err := q.Queues.Browse(ctx, name, after, most)
+	n := len(found)
+	found = slices.DeleteFunc(found, func(b queue.Browsed) bool { return b.ID == q.bad })
+	if err == nil && len(found) < n {
+		err = errors.New("damaged at offset 7")
+	}
+	return found, err
+}
+
+func TestAMessageThatCannotBeRead(t *testing.T) {
+	f := newFixture(t)
+	for range 3 {
+		deadLetter(t, f.queues, "t", "boom")
+	}
+	list, err := f.queues.Browse(context.Background(), "default-dead", "", 3)
+	if err != nil || len(list) != 3 {
+		t.Fatal(list, err)
+	}
+	f.Dash.Queues = tornQueues{f.Dash.Queues, list[1].ID}
+	f.Now = time.Now
+	page := f.page(t, "/queues/default-dead")
+	if note := texts(page, ".note"); len(note) != 1 || !strings.Contains(note[0], "damaged at offset 7") {
+		t.Errorf("says %q", note)
+	}
+	if n := len(texts(page, ".cards > li")); n != 2 {
+		t.Errorf("%d messages are shown, want 2", n)
+	}
+	f.post(t, "/queues/default-dead/redrive", url.Values{"id": {list[2].ID}})
+	f.send("/queues/default-dead/redrive-all", nil)
+	if f.counts(t, "default") != 2 || f.counts(t, "default-dead") != 1 {
 		t.Errorf("default has %d, default-dead %d", f.counts(t, "default"), f.counts(t, "default-dead"))
 	}
 }

@@ -40,7 +40,8 @@ type queuePage struct {
 	Browsable bool      `json:"browsable"`
 	After     string    `json:"after"`
 	Messages  []message `json:"messages"`
-	Next      string    `json:"next"` // for ?after=; "" at the end
+	Next      string    `json:"next"`              // for ?after=; "" at the end
+	Problem   string    `json:"problem,omitempty"` // why some messages are missing: the store is damaged
 }
 
 func (p queuePage) Title() string { return p.Queue.Name }
@@ -98,12 +99,15 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 		p.Browsable = false
 		return p, nil
 	}
-	if err != nil {
+	if err != nil && len(found) == 0 {
 		return nil, err
 	}
 	if len(found) > messagesShown {
 		found = found[:messagesShown]
 		p.Next = found[messagesShown-1].ID
+	}
+	if err != nil { // how many are missing is not known, so there may be more
+		p.Problem, p.Next = err.Error(), found[len(found)-1].ID
 	}
 	for _, b := range found {
 		p.Messages = append(p.Messages, newMessage(row, b, bodyShown))
@@ -141,15 +145,15 @@ func (d *Dash) find(ctx context.Context, name, id string) (queue.Browsed, error)
 	after := ""
 	for {
 		found, err := d.Queues.Browse(ctx, name, after, browseStep)
-		if err != nil {
-			return queue.Browsed{}, err
-		}
 		for _, b := range found {
 			if b.ID == id {
 				return b, nil
 			}
 		}
-		if len(found) < browseStep {
+		if len(found) == 0 && err != nil {
+			return queue.Browsed{}, err
+		}
+		if len(found) == 0 || err == nil && len(found) < browseStep {
 			return queue.Browsed{}, ErrNotFound
 		}
 		after = found[len(found)-1].ID
