@@ -187,7 +187,7 @@ func (r *reception) unregister() {
 
 // take hands out messages and appends the record of it; mu is held, with room.
 func (r *reception) take() error {
-	e, q, at := r.e, r.q, now()
+	q, at := r.q, now()
 	q.promote(at)
 	visibility := r.o.Visibility
 	if visibility < 0 {
@@ -197,19 +197,27 @@ func (r *reception) take() error {
 	if visibility == 0 {
 		visibleAt = at // for the next receive, however soon it comes
 	}
-	if r.o.AttemptID != "" && q.fifo {
+	repeatable := r.o.AttemptID != "" && q.fifo
+	if repeatable {
 		if err := r.repeat(at, visibleAt); err != nil || len(r.got) > 0 {
 			return err
 		}
-		defer func() {
-			if len(r.got) > 0 {
-				r.remember(at)
-			}
-		}()
 	}
-	synced := e.log.Synced()
+	err := r.takeNext(at, visibleAt)
+	if len(r.got) == 0 {
+		return err
+	}
+	if repeatable {
+		r.remember(at)
+	}
+	return nil
+}
+
+// takeNext takes what is next, and does away with what is not to be handed out
+// any more. The error says why there is not more, if there is something too.
+func (r *reception) takeNext(at, visibleAt int64) (err error) {
+	e, q, synced := r.e, r.q, r.e.log.Synced()
 	var expired []uint64
-	var err error
 	moves := 0
 	for len(r.got) < r.o.Max && len(expired) < maxExpired && moves < maxMoves {
 		m := q.next(synced, r.streak)
@@ -246,9 +254,6 @@ func (r *reception) take() error {
 		r.end = e.log.End()
 	}
 	r.more = len(r.got) == 0 && (moves == maxMoves || len(expired) == maxExpired)
-	if len(r.got) > 0 {
-		return nil
-	}
 	return err
 }
 
