@@ -67,7 +67,7 @@ func (s *queueStore) explain(err error) error {
 	case errors.Is(err, driver.ErrFull):
 		next = "nothing was imported; make room and try again"
 	case errors.Is(err, driver.ErrQueueNotFound):
-		next = "`dayfly queue verify` lists the names, which end in .fifo for FIFO queues; leave --queue away for all of them"
+		next = "the name of a FIFO queue ends in .fifo; leave --queue away for all of them"
 	default:
 		var damage *diskqueue.CorruptError
 		if errors.As(err, &damage) {

@@ -34,20 +34,20 @@ type ImportOptions struct {
 type ImportReport struct {
 	Queues   []ImportedQueue `json:"queues"`
 	Messages int64           `json:"messages"`
-	Doubtful int64           `json:"doubtful,omitempty"` // of Messages: may have been deleted
-	LeftOut  int64           `json:"left_out,omitempty"` // doubtful, and not imported for it
-	Present  int64           `json:"present,omitempty"`  // were in the store under their ids: not imported again
-	NewIDs   int64           `json:"new_ids,omitempty"`  // of Messages: could not keep id and sequence number
+	Doubtful int64           `json:"doubtful"` // of Messages: may have been deleted
+	LeftOut  int64           `json:"left_out"` // doubtful, and not imported for it
+	Present  int64           `json:"present"`  // were in the store under their ids: not imported again
+	NewIDs   int64           `json:"new_ids"`  // of Messages: could not keep id and sequence number
 	// What the archive says of the store it is from.
-	Lost    int64 `json:"lost,omitempty"`
-	Damaged bool  `json:"damaged,omitempty"`
+	Lost    int64 `json:"lost"`
+	Damaged bool  `json:"damaged"`
 }
 
 // ImportedQueue is one of them.
 type ImportedQueue struct {
 	Name     string `json:"name"`
-	Messages int64  `json:"messages"`        // imported
-	Added    bool   `json:"added,omitempty"` // the queue was there before
+	Messages int64  `json:"messages"` // imported
+	Added    bool   `json:"added"`    // the queue was there before
 }
 
 // Import reads an archive into the store of a folder, which it makes if it is
