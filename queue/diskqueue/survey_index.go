@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"time"
 
@@ -183,13 +182,12 @@ func nextBlock(data []byte, at int, number uint32) (int, uint32) {
 			continue
 		}
 		work -= int64(len(b))
-		var x [4]byte
-		start := backsum.Start(sum, b)
+		// A register that takes four bytes in is the one that takes in zeros and
+		// had the four bytes added before: so run back over zeros it shows them.
+		n := backsum.Start(backsum.Start(sum, b), make([]byte, 4))
 		most := uint32((next-at)/(blockHeadSize+1)) + 1
-		for n := number + 1; n <= number+most; n++ {
-			if binary.LittleEndian.PutUint32(x[:], n); crc32.Checksum(x[:], castagnoli) == start {
-				return next, n
-			}
+		if n > number && n <= number+most {
+			return next, n
 		}
 	}
 	return 0, 0
