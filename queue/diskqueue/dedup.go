@@ -14,7 +14,7 @@ const dedupFor = 5 * 60 * 1000
 
 // dedup is the deduplication ids of the last five minutes. They are kept in
 // generations of a minute each, so that forgetting is dropping a generation.
-// One id costs about 60 bytes.
+// One id costs 60 to 80 bytes.
 type dedup struct {
 	generations []generation // oldest first
 }
