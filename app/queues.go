@@ -50,8 +50,24 @@ func (a *App) startQueues(ctx context.Context) error {
 		if err := a.makeQueue(ctx, a.names[name], a.manifest.Queue[name]); err != nil {
 			return err
 		}
+		if !a.external.AWS {
+			a.tellLeft(ctx, name)
+		}
 	}
 	return nil
+}
+
+// tellLeft warns of messages in the queue that a queue of the manifest was before
+// its fifo was changed: that is another queue, which nothing receives from.
+func (a *App) tellLeft(ctx context.Context, name string) {
+	before, is := name, "a FIFO queue now"
+	if !a.manifest.Queue[name].FIFO {
+		before, is = name+".fifo", "no FIFO queue any more"
+	}
+	d, err := a.queues.Describe(ctx, before)
+	if n := d.Visible + d.Delayed + d.InFlight; err == nil && n > 0 {
+		a.log.Warn(fmt.Sprintf("%s is %s; messages sent before are left in queue %s: change fifo back, or receive and send them again", name, is, before), "messages", n)
+	}
 }
 
 // QueueFolder is the name of the queue store's folder in the data folder.

@@ -58,7 +58,11 @@ func (c *checker) whole(key string, n, low, high int) {
 }
 
 func (c *checker) name(table, name string) {
-	if !nameForm.MatchString(name) {
+	switch {
+	case nameForm.MatchString(name):
+	case table == "queue" && strings.HasSuffix(name, fifoSuffix):
+		c.fail(table+"."+name, "%q: leave %s out of the name and say fifo = true; the queue's URL has it then", name, fifoSuffix)
+	default:
 		c.fail(table+"."+name, "%q is not a name: use 1 to 40 of a-z, 0-9 and -, not - first or last", name)
 	}
 }
