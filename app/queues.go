@@ -79,13 +79,15 @@ func queueStoreError(dir string, err error) error {
 	if !errors.As(err, &damage) {
 		return err
 	}
-	return fmt.Errorf(`%w
-Nothing was changed. What is damaged, and what that costs:
-  dayfly queue verify --store %[2]s
-To go on with all that can be read, in a new store, the damaged one kept:
-  dayfly queue export --store %[2]s -o queues.jsonl
-  mv %[2]s %[2]s.damaged
-  dayfly queue import --store %[2]s queues.jsonl`, err, shellWord(dir))
+	return fmt.Errorf("%w\nNothing was changed. What is damaged, and what that costs:\n  dayfly queue verify --store %s\n%s", err, shellWord(dir), Salvage(dir))
+}
+
+// Salvage tells how to go on with a damaged queue store.
+func Salvage(dir string) string {
+	return fmt.Sprintf(`To go on with all that can be read, in a new store, the damaged one kept:
+  dayfly queue export --store %[1]s -o queues.jsonl
+  mv %[1]s %[1]s.damaged
+  dayfly queue import --store %[1]s queues.jsonl`, shellWord(dir))
 }
 
 // makeQueue makes a queue and its dead-letter queue be as the manifest says,

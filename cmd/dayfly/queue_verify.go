@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dayfly-dev/dayfly/app"
 	"github.com/dayfly-dev/dayfly/queue/diskqueue"
 )
 
@@ -80,8 +81,7 @@ func (v *verification) damaged() error {
 	if v.Lost > 0 {
 		text += ", " + count(v.Lost, "message") + " lost"
 	}
-	return fmt.Errorf(`%s
-what can be read is saved by `+"`dayfly queue export -o FILE`"+`, and goes into a new store by `+"`dayfly queue import FILE`", text)
+	return fmt.Errorf("%s\n%s", text, app.Salvage(v.Store))
 }
 
 func (v *verification) print(out io.Writer) error {
