@@ -9,9 +9,22 @@ import (
 // ReceiveRequestAttemptId, in Unix milliseconds.
 const attemptFor = 5 * 60 * 1000
 
+// maxAttempts a queue remembers; the oldest is forgotten first. More cannot be
+// repeated anyway, for that is how many messages there are in flight.
+const maxAttempts = MaxInFlight
+
 // attempts are what receives of a FIFO queue handed out, by the id their caller
 // gave them. They live in memory only: after a restart an id is a new one.
-type attempts map[string]*attempt
+type attempts struct {
+	byID map[string]*attempt
+	all  []remembered // in the order of time
+}
+
+// remembered is when an attempt was made; its id may have been used anew since.
+type remembered struct {
+	id string
+	at int64
+}
 
 type attempt struct {
 	at  int64 // Unix milliseconds of the first receive under the id
@@ -29,7 +42,7 @@ type attempted struct {
 // the messages was touched since: then this is a receive like any other.
 func (r *reception) repeat(at, visibleAt int64) error {
 	q := r.q
-	a := q.attempts[r.o.AttemptID]
+	a := q.attempts.byID[r.o.AttemptID]
 	if a == nil || a.at+attemptFor <= at {
 		return nil
 	}
@@ -63,28 +76,30 @@ func (r *reception) repeat(at, visibleAt int64) error {
 	return nil
 }
 
-// remember keeps what was handed out under the attempt id, and forgets what is
-// too old: as many as there can be new ones at a time.
+// remember keeps what was handed out under the attempt id.
 func (r *reception) remember(at int64) {
-	q := r.q
 	a := &attempt{at: at}
 	for i := range r.got {
 		x := &r.got[i].r
 		a.got = append(a.got, attempted{x.seq, x.token, x.visibleAt})
 	}
-	if q.attempts == nil {
-		q.attempts = attempts{}
+	r.q.attempts.add(r.o.AttemptID, a)
+}
+
+// add remembers an attempt, and forgets those that are too old or too many.
+func (s *attempts) add(id string, a *attempt) {
+	if s.byID == nil {
+		s.byID = map[string]*attempt{}
 	}
-	looked := 0
-	for id, old := range q.attempts {
-		if old.at+attemptFor <= at {
-			delete(q.attempts, id)
-		}
-		if looked++; looked == 8 {
-			break
+	s.byID[id] = a
+	s.all = append(s.all, remembered{id, a.at})
+	for s.all[0].at+attemptFor <= a.at || len(s.all) > maxAttempts {
+		old := s.all[0]
+		s.all = s.all[1:]
+		if x := s.byID[old.id]; x != nil && x != a && x.at == old.at {
+			delete(s.byID, old.id)
 		}
 	}
-	q.attempts[r.o.AttemptID] = a
 }
 
 // checkTotal refuses to hide a message for more than 12 hours since it was

@@ -320,7 +320,7 @@ func (e *Engine) empty(q *state) {
 	q.messages, q.cursor = entries{}, 0
 	q.hidden.h, q.due.head, q.due.tail = nil, 0, 0
 	q.delayed, q.inFlight = 0, 0
-	q.groups, q.attempts, q.dedup = groups{}, nil, dedup{}
+	q.groups, q.attempts, q.dedup = groups{}, attempts{}, dedup{}
 	if e.live != nil {
 		e.bury(1 << 62)
 	}
