@@ -107,12 +107,20 @@ func (c *call) sendAll(queue string, messages []Message) []error {
 	err := c.send(queue, messages)
 	if len(messages) > 1 && errors.Is(err, ErrUndeliverable) {
 		for i := range messages {
-			errs[i] = c.send(queue, messages[i:i+1])
+			if err = c.send(queue, messages[i:i+1]); err != nil && !errors.Is(err, ErrUndeliverable) {
+				return failed(errs, i, err) // what follows must not overtake it
+			}
+			errs[i] = err
 		}
 		return errs
 	}
-	for i := range errs {
-		errs[i] = err
+	return failed(errs, 0, err)
+}
+
+// failed gives all errors from a place on.
+func failed(errs []error, from int, err error) []error {
+	for i := range errs[from:] {
+		errs[from+i] = err
 	}
 	return errs
 }

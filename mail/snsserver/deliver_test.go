@@ -175,3 +175,27 @@ func TestBatchFailure(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingOvertakesAFailure: when the messages of a batch go to a queue one by
+// one, those behind one that could not be stored are not stored either.
+func TestNothingOvertakesAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory("a")
+		s := bench(t, m, "t", "a")
+		m.fail = func(_ string, messages []Message) error {
+			switch {
+			case messages[0].Body == "large":
+				return ErrUndeliverable
+			case messages[0].Body == "stuck":
+				return errBusy
+			}
+			return nil
+		}
+		a := post(s, "Action", "PublishBatch", "TopicArn", s.topicARN("t"), "PublishBatchRequestEntries.member.1.Id", "1", "PublishBatchRequestEntries.member.1.Message", "large",
+			"PublishBatchRequestEntries.member.2.Id", "2", "PublishBatchRequestEntries.member.2.Message", "stuck",
+			"PublishBatchRequestEntries.member.3.Id", "3", "PublishBatchRequestEntries.member.3.Message", "behind")
+		if a.status != 200 || strings.Count(a.body, "<Code>InternalError</Code>") != 2 || len(m.bodies("a")) != 0 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+}
