@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The queue beside its peers, in one run and in turns: the tables of doc/bench.md,
-# as Markdown on standard output, progress on standard error. Takes about 25
+# as Markdown on standard output, progress on standard error. Takes about 30
 # minutes. In the environment, to shorten it:
 #   PART      of sdk,raw,engine,backlog (all)
 #   PEERS     of elasticmq,elasticmq-h2,moto (all)

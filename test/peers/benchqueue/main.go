@@ -69,7 +69,7 @@ func run(args []string, out io.Writer) error {
 	f.StringVar(&o.dir, "dir", ".", "where the data go: a folder on the disk to be measured")
 	f.IntVar(&o.backlog, "messages", 10_000_000, "messages waiting in the part backlog")
 	f.StringVar(&o.heap, "heap", "4g", "heap of ElasticMQ")
-	f.DurationVar(&o.warm, "warm", 20*time.Second, "how long each server works before anything counts")
+	f.DurationVar(&o.warm, "warm", 60*time.Second, "how long each server works before anything counts")
 	with := f.String("peers", "elasticmq,elasticmq-h2,moto", "which servers to compare with, by comma")
 	if err := f.Parse(args); err != nil {
 		return err
