@@ -183,9 +183,14 @@ func (r *replayer) message(k kind, d *decoder) {
 	if k.stores() && len(r.open) > 0 && m.seq >= r.e.nextSeq {
 		r.resolve(m.seq)
 	}
-	if r.lossy && r.e.byUID[m.uid] == nil && !r.dropped[m.uid] && m.uid != 0 {
-		r.s.place(r.e, m.uid)
-		r.unnamed[m.uid] = true
+	r.need(m.uid)
+}
+
+// need makes sure of a queue that messages are in, though its making was lost.
+func (r *replayer) need(uid uint32) {
+	if r.lossy && r.e.byUID[uid] == nil && !r.dropped[uid] && uid != 0 {
+		r.s.place(r.e, uid)
+		r.unnamed[uid] = true
 	}
 }
 
@@ -256,9 +261,9 @@ func (r *replayer) reveal(q *state, name string, d *decoder) {
 func (r *replayer) change(k kind, d *decoder) {
 	uid := uint32(d.uint())
 	values := map[kind]int{kindDelete: 0, kindVisibility: 1, kindReceive: 4}[k]
-	n := uint64(1)
+	n, to := uint64(1), uint32(0)
 	if k == kindMove {
-		d.uint()
+		to = uint32(d.uint())
 	} else {
 		n = d.upTo(maxDecodedCount)
 	}
@@ -272,6 +277,9 @@ func (r *replayer) change(k kind, d *decoder) {
 		}
 		if d.err == nil {
 			r.changed(k, uid, seq)
+			if q := r.e.byUID[uid]; q != nil && q.messages.get(seq) != nil {
+				r.need(to)
+			}
 		}
 	}
 }
