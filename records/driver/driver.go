@@ -21,7 +21,8 @@
 //   - Versions never come back. Each write makes a version that no write of any
 //     key had before or will have, so that a record deleted and made again is
 //     not taken for the old one.
-//   - Validated before. Package records checks keys, marks and sizes.
+//   - Validated before. Package records checks keys, marks, sizes, versions and
+//     limits, and rounds Expires up.
 //   - Concurrent. Every method may be called from any number of goroutines and
 //     processes.
 //   - No retries of a write, except of one that certainly did not happen.
@@ -52,8 +53,9 @@ type Record struct {
 	// Version is the store's name for this state of the record, 1–128 bytes of
 	// printable ASCII; "" in a Put says that there must be none.
 	Version string
-	// Expires is when the record ends, to the second, by the clock of whoever
-	// reads; zero: never. The store removes it some time after.
+	// Expires is when the record ends, by the clock of whoever reads: a whole
+	// second in UTC of the years 1970 to 9999; zero: never. The store removes it
+	// some time after.
 	Expires time.Time
 	// Mark is by what List finds the record: "" or 1–64 of [a-z0-9-].
 	Mark string
@@ -65,7 +67,8 @@ type Store interface {
 	Get(ctx context.Context, key string) (Record, error)
 	// Put writes r if the record of its key is at r.Version, or if r.Version is
 	// "" and there is none; one that expired counts as none. It returns the new
-	// version, else ErrConflict.
+	// version, else ErrConflict. At the version of a record that expired since it
+	// was read both are right: nobody wrote between.
 	Put(ctx context.Context, r Record) (version string, err error)
 	// Delete removes the record if it is at that version, else ErrConflict;
 	// ErrConflict also if there is none.
