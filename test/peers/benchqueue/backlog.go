@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 const (
@@ -48,10 +51,10 @@ func runBacklog(o *options, out io.Writer) error {
 		facts = append(facts, found...)
 	}
 	fmt.Fprintf(out, "\n### Backlog: memory and start\n\n")
-	row(out, "figure", "value", "aim")
-	rule(out, 3)
+	turns.Row(out, "figure", "value", "aim")
+	turns.Rule(out, 3)
 	for _, f := range facts {
-		row(out, f.name, f.value, f.aim)
+		turns.Row(out, f.name, f.value, f.aim)
 	}
 	return nil
 }
@@ -62,7 +65,7 @@ func prefill(store string, messages int) error {
 	if err != nil {
 		return err
 	}
-	defer h.kill()
+	defer h.Kill()
 	for _, q := range []struct {
 		name     string
 		messages int
@@ -89,14 +92,14 @@ func restarts(o *options, store string) ([]fact, error) {
 		}
 		opened = append(opened, h.opened.Seconds())
 		_, err = h.tell(order{Do: "send", Queue: standing, Clients: 16, Batch: 1, Lasts: o.lasts})
-		h.kill()
+		h.Kill()
 		if err != nil {
 			return nil, err
 		}
 	}
-	s := spreadOf(opened)
+	s := turns.SpreadOf(opened)
 	return []fact{{fmt.Sprintf("opening the engine after SIGKILL, %s waiting", count(o.backlog)),
-		fmt.Sprintf("%.2f s (%.2f–%.2f)", s.median, s.low, s.high), verdict("< 5 s", s.median < 5)}}, nil
+		fmt.Sprintf("%.2f s (%.2f–%.2f)", s.Median, s.Low, s.High), verdict("< 5 s", s.Median < 5)}}, nil
 }
 
 func verdict(aim string, met bool) string {
@@ -110,7 +113,7 @@ func count(n int) string {
 	if n%1_000_000 == 0 {
 		return fmt.Sprintf("%d million", n/1_000_000)
 	}
-	return short(float64(n))
+	return turns.Short(float64(n))
 }
 
 // backlogInProcess compares a store with messages to one without.
@@ -119,58 +122,58 @@ func backlogInProcess(o *options, store string, out io.Writer) ([]fact, error) {
 	m := &backlogEngine{hands: map[string]*hand{}, none: none, fresh: map[string]string{}, lasts: o.lasts}
 	defer func() {
 		for _, h := range m.hands {
-			h.kill()
+			h.Kill()
 		}
 	}()
-	var all []*process
+	var all []*process.Process
 	live := map[string]int64{}
 	for name, at := range map[string]string{waiting: store, none: filepath.Join(o.dir, "dayfly-none", "store")} {
 		h, err := startWorker(dayfly, at)
 		if err != nil {
 			return nil, err
 		}
-		m.hands[name], all = h, append(all, h.process)
+		m.hands[name], all = h, append(all, h.Process)
 		a, err := h.tell(order{Do: "heap"})
 		if err != nil {
 			return nil, err
 		}
 		live[name] = a.Heap
 	}
-	b := newBoard("Backlog, in process, 16 callers", []string{waiting, none}, m.works())
-	b.measure(o.rounds, func() { settle(all) })
-	b.write(out)
+	b := turns.NewBoard("Backlog, in process, 16 callers", "message", []string{waiting, none}, m.works())
+	b.Measure(o.rounds, func() { process.Settle(all) })
+	b.Write(out)
 	each := float64(live[waiting]-live[none]) / float64(o.backlog+fifoBacklog)
-	return []fact{{"live heap a waiting message, engine", fmt.Sprintf("%.1f bytes", each), "–"}}, b.failed()
+	return []fact{{"live heap a waiting message, engine", fmt.Sprintf("%.1f bytes", each), "–"}}, b.Failed()
 }
 
-func (m *backlogEngine) works() []work {
-	aims := []aim{{"", 0.8, []string{m.none}}}
-	rows := func(q, name string, held int) []work {
-		return []work{
-			{"send" + name, aims, m.run(order{Do: "send", Queue: q, Clients: 16, Batch: 1, Lasts: m.lasts / 5}, 0), 5},
-			{"receive" + name, aims, m.run(order{Do: "receive", Queue: q, Clients: 16, Batch: 1, Lasts: m.lasts, Max: held}, held), 1},
+func (m *backlogEngine) works() []turns.Work {
+	aims := []turns.Aim{turns.AtLeast(0.8, m.none)}
+	rows := func(q, name string, held int) []turns.Work {
+		return []turns.Work{
+			{Name: "send" + name, Aims: aims, Run: m.run(order{Do: "send", Queue: q, Clients: 16, Batch: 1, Lasts: m.lasts / 5}, 0), Slices: 5},
+			{Name: "receive" + name, Aims: aims, Run: m.run(order{Do: "receive", Queue: q, Clients: 16, Batch: 1, Lasts: m.lasts, Max: held}, held)},
 			// What was received is deleted whole, so that nothing stays in flight.
-			{"delete" + name, aims, m.run(order{Do: "acknowledge", Queue: q, Clients: 16, Batch: 1, Lasts: time.Minute}, 0), 1},
+			{Name: "delete" + name, Aims: aims, Run: m.run(order{Do: "acknowledge", Queue: q, Clients: 16, Batch: 1, Lasts: time.Minute}, 0)},
 		}
 	}
 	return append(rows(standing, "", heldMost), rows(standingOne, ", one FIFO queue", heldFIFO)...)
 }
 
 // run gives an order; before it so many messages are made sure to be there.
-func (m *backlogEngine) run(o order, needs int) func(string) (sample, error) {
-	return func(subject string) (sample, error) {
+func (m *backlogEngine) run(o order, needs int) func(string) (turns.Sample, error) {
+	return func(subject string) (turns.Sample, error) {
 		h, o := m.hands[subject], o
 		if subject == m.none {
 			var err error
 			if o.Queue, err = m.empty(h, o); err != nil {
-				return sample{}, err
+				return turns.Sample{}, err
 			}
 		}
 		if needs > 0 {
 			if _, err := h.tell(order{Do: "send", Queue: o.Queue, Clients: 64, Batch: 10, Lasts: time.Minute, Max: needs}); err != nil {
-				return sample{}, err
+				return turns.Sample{}, err
 			}
-			settle([]*process{h.process})
+			process.Settle([]*process.Process{h.Process})
 		}
 		a, err := h.tell(o)
 		return a.Sample, err

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // backlogHTTP is the part over HTTP: servers with messages waiting beside the
@@ -60,16 +63,16 @@ func backlogOverHTTP(o *options, full string, out io.Writer) (facts []fact, err 
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	before := m.servers[waiting].resident() - m.servers[none].resident()
+	before := m.servers[waiting].Resident() - m.servers[none].Resident()
 	elastics, err := m.fillElastic(o)
 	if err != nil {
 		return nil, err
 	}
 	facts = append(facts, elastics...)
-	b := newBoard("Backlog over HTTP, requests signed beforehand, 64 connections", subjects, m.works(none))
-	b.measure(o.rounds, m.settle)
-	b.write(out)
-	after := m.servers[waiting].resident() - m.servers[none].resident()
+	b := turns.NewBoard("Backlog over HTTP, requests signed beforehand, 64 connections", "message", subjects, m.works(none))
+	b.Measure(o.rounds, m.settle)
+	b.Write(out)
+	after := m.servers[waiting].Resident() - m.servers[none].Resident()
 	per := func(n int64) string {
 		return fmt.Sprintf("%.0f bytes (%d MiB)", float64(n)/float64(o.backlog+fifoBacklog), n>>20)
 	}
@@ -77,15 +80,15 @@ func backlogOverHTTP(o *options, full string, out io.Writer) (facts []fact, err 
 		fact{"resident memory of `dayfly up` a waiting message, after the start, over that with none", per(before), "–"},
 		fact{"the same after the measurements", per(after), "–"},
 		fact{"disk a waiting message (200 B)", fmt.Sprintf("%.0f bytes", float64(bytesOf(filepath.Join(full, "data", "queue")))/float64(o.backlog+fifoBacklog)), "–"})
-	return facts, b.failed()
+	return facts, b.Failed()
 }
 
 func (m *backlogHTTP) settle() {
-	var all []*process
+	var all []*process.Process
 	for _, s := range m.servers {
-		all = append(all, s.process)
+		all = append(all, s.Process)
 	}
-	settle(all)
+	process.Settle(all)
 }
 
 // prepare makes the queues of a server, or finds those that were filled in process.
@@ -132,24 +135,24 @@ func (m *backlogHTTP) fillElastic(o *options) ([]fact, error) {
 	if _, err := fmt.Sscanf(o.heap, "%dg", &heap); err != nil {
 		return nil, fmt.Errorf("-heap %q must be in gigabytes, as 4g: %w", o.heap, err)
 	}
-	before := s.resident()
+	before := s.Resident()
 	found, err := fillUp(s, q[standing], min(o.backlog, heap<<30/2048), fillTime)
 	if err != nil {
 		return nil, err
 	}
 	n := found.Messages
-	facts := []fact{{"ElasticMQ's backlog: what it took in 60 s", short(float64(n)), "–"},
-		{"resident memory of ElasticMQ a waiting message, garbage included", fmt.Sprintf("%.0f bytes", float64(s.resident()-before)/float64(max(n, 1))), "–"}}
+	facts := []fact{{"ElasticMQ's backlog: what it took in 60 s", turns.Short(float64(n)), "–"},
+		{"resident memory of ElasticMQ a waiting message, garbage included", fmt.Sprintf("%.0f bytes", float64(s.Resident()-before)/float64(max(n, 1))), "–"}}
 	one, err := m.fillFIFO(elasticFull, fifoBacklog, fillTime)
 	if err != nil {
 		return nil, err
 	}
 	log.Printf("ElasticMQ has %d messages and %d in one FIFO queue", n, one.Messages)
-	return append(facts, fact{"ElasticMQ's backlog in one FIFO queue, likewise", short(float64(one.Messages)), "–"}), nil
+	return append(facts, fact{"ElasticMQ's backlog in one FIFO queue, likewise", turns.Short(float64(one.Messages)), "–"}), nil
 }
 
 // fillFIFO sends messages by tens, each of a group of its own.
-func (m *backlogHTTP) fillFIFO(subject string, messages int, lasts time.Duration) (sample, error) {
+func (m *backlogHTTP) fillFIFO(subject string, messages int, lasts time.Duration) (turns.Sample, error) {
 	s := m.servers[subject]
 	by := newMaker(s, m.queues[subject][standingOne])
 	var requests [][]byte
@@ -162,7 +165,7 @@ func (m *backlogHTTP) fillFIFO(subject string, messages int, lasts time.Duration
 		}
 		r, err := by.json("SendMessageBatch", map[string]any{"Entries": entries})
 		if err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		requests = append(requests, r)
 	}
@@ -171,36 +174,36 @@ func (m *backlogHTTP) fillFIFO(subject string, messages int, lasts time.Duration
 	return found, err
 }
 
-func (m *backlogHTTP) works(none string) []work {
-	aims := []aim{{"", 0.8, []string{none}}, {elasticFull, 0, []string{elasticNone}}}
-	return []work{
-		{"send", aims, m.send, 1},
-		{"receive", aims, m.receive(standing, heldHTTP), 1},
-		{"delete", aims, m.remove(standing), 1},
-		{"send, one FIFO queue", aims, m.sendFIFO, 1},
-		{"receive, one FIFO queue", aims, m.receive(standingOne, heldFIFO), 1},
-		{"delete, one FIFO queue", aims, m.remove(standingOne), 1},
+func (m *backlogHTTP) works(none string) []turns.Work {
+	aims := []turns.Aim{turns.AtLeast(0.8, none), {Of: elasticFull, Against: []string{elasticNone}}}
+	return []turns.Work{
+		{Name: "send", Aims: aims, Run: m.send},
+		{Name: "receive", Aims: aims, Run: m.receive(standing, heldHTTP)},
+		{Name: "delete", Aims: aims, Run: m.remove(standing)},
+		{Name: "send, one FIFO queue", Aims: aims, Run: m.sendFIFO},
+		{Name: "receive, one FIFO queue", Aims: aims, Run: m.receive(standingOne, heldFIFO)},
+		{Name: "delete, one FIFO queue", Aims: aims, Run: m.remove(standingOne)},
 	}
 }
 
-func (m *backlogHTTP) send(subject string) (sample, error) {
+func (m *backlogHTTP) send(subject string) (turns.Sample, error) {
 	q, err := m.queue(subject, standing)
 	if err != nil {
-		return sample{}, err
+		return turns.Sample{}, err
 	}
 	s := m.servers[subject]
 	request, err := newMaker(s, q).send()
 	if err != nil {
-		return sample{}, err
+		return turns.Sample{}, err
 	}
 	return s.measure(rawClients, m.lasts, func(c *conn) (int, error) { _, err := c.do(request); return 1, err })
 }
 
 // sendFIFO sends messages that differ.
-func (m *backlogHTTP) sendFIFO(subject string) (sample, error) {
+func (m *backlogHTTP) sendFIFO(subject string) (turns.Sample, error) {
 	q, err := m.queue(subject, standingOne)
 	if err != nil {
-		return sample{}, err
+		return turns.Sample{}, err
 	}
 	s := m.servers[subject]
 	by := newMaker(s, q)
@@ -209,7 +212,7 @@ func (m *backlogHTTP) sendFIFO(subject string) (sample, error) {
 		m.sent++
 		r, err := by.sendFIFO(fmt.Sprintf("group-%d", m.sent%groups), fmt.Sprintf("message-%d", m.sent))
 		if err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		requests = append(requests, r)
 	}
@@ -218,11 +221,11 @@ func (m *backlogHTTP) sendFIFO(subject string) (sample, error) {
 
 // receive takes up to max messages and keeps their handles for remove. What is
 // to be taken is sent just before.
-func (m *backlogHTTP) receive(name string, max int) func(string) (sample, error) {
-	return func(subject string) (sample, error) {
+func (m *backlogHTTP) receive(name string, max int) func(string) (turns.Sample, error) {
+	return func(subject string) (turns.Sample, error) {
 		q, err := m.queue(subject, name)
 		if err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		s := m.servers[subject]
 		if name == standing {
@@ -231,7 +234,7 @@ func (m *backlogHTTP) receive(name string, max int) func(string) (sample, error)
 			_, err = m.fillFIFO(subject, max, 2*m.lasts)
 		}
 		if err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		found, handles, err := s.receive(q, m.lasts, max)
 		m.held[subject+name] = &removal{q, handles}
@@ -239,11 +242,11 @@ func (m *backlogHTTP) receive(name string, max int) func(string) (sample, error)
 	}
 }
 
-func (m *backlogHTTP) remove(name string) func(string) (sample, error) {
-	return func(subject string) (sample, error) {
+func (m *backlogHTTP) remove(name string) func(string) (turns.Sample, error) {
+	return func(subject string) (turns.Sample, error) {
 		r := m.held[subject+name]
 		if r == nil {
-			return sample{}, errSkip
+			return turns.Sample{}, turns.ErrSkip
 		}
 		delete(m.held, subject+name)
 		// Whole, so that nothing stays in flight.

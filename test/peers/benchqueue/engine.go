@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // The subjects of the second table.
@@ -34,30 +37,30 @@ func startEmbedded(dir string, lasts time.Duration) (*embedded, error) {
 
 func (m *embedded) stop() {
 	for _, h := range m.hands {
-		h.kill()
+		h.Kill()
 	}
 }
 
-func (m *embedded) processes() (all []*process) {
+func (m *embedded) processes() (all []*process.Process) {
 	for _, h := range m.hands {
-		all = append(all, h.process)
+		all = append(all, h.Process)
 	}
 	return all
 }
 
-func (m *embedded) works() []work {
-	always := aim{"", 10, []string{streamAlways}}
-	unsynced := aim{"", 1, []string{streamDefault}}
+func (m *embedded) works() []turns.Work {
+	always := turns.AtLeast(10, streamAlways)
+	unsynced := turns.AtLeast(1, streamDefault)
 	send := func(clients int) order { return order{Do: "send", Clients: clients, Batch: 1} }
 	consume := func(clients, batch int) order { return order{Do: "consume", Clients: clients, Batch: batch} }
-	return []work{
-		{"send, 1 producer", []aim{{"", 0.9, []string{diskName}}}, m.run(send(1), diskName, m.lasts/10), 10},
-		{"send, 16 producers", []aim{always}, m.run(send(16), "", m.lasts), 1},
-		{"send, 256 producers", []aim{always, unsynced}, m.run(send(256), "", m.lasts), 1},
-		{"receive + acknowledge singly, 16 consumers", []aim{always}, m.run(consume(16, 1), "", m.lasts), 1},
-		{"receive + acknowledge singly, 256 consumers", []aim{always, unsynced}, m.run(consume(256, 1), "", m.lasts), 1},
-		{"receive + acknowledge by 10, 16 consumers", []aim{always}, m.run(consume(16, 10), "", m.lasts), 1},
-		{"receive + acknowledge by 10, 64 consumers", []aim{always, unsynced}, m.run(consume(64, 10), "", m.lasts), 1},
+	return []turns.Work{
+		{Name: "send, 1 producer", Aims: []turns.Aim{turns.AtLeast(0.9, diskName)}, Run: m.run(send(1), diskName, m.lasts/10), Slices: 10},
+		{Name: "send, 16 producers", Aims: []turns.Aim{always}, Run: m.run(send(16), "", m.lasts)},
+		{Name: "send, 256 producers", Aims: []turns.Aim{always, unsynced}, Run: m.run(send(256), "", m.lasts)},
+		{Name: "receive + acknowledge singly, 16 consumers", Aims: []turns.Aim{always}, Run: m.run(consume(16, 1), "", m.lasts)},
+		{Name: "receive + acknowledge singly, 256 consumers", Aims: []turns.Aim{always, unsynced}, Run: m.run(consume(256, 1), "", m.lasts)},
+		{Name: "receive + acknowledge by 10, 16 consumers", Aims: []turns.Aim{always}, Run: m.run(consume(16, 10), "", m.lasts)},
+		{Name: "receive + acknowledge by 10, 64 consumers", Aims: []turns.Aim{always, unsynced}, Run: m.run(consume(64, 10), "", m.lasts)},
 	}
 }
 
@@ -65,26 +68,26 @@ var orders int
 
 // run measures an order on a queue of its own; what is consumed was filled in
 // before. The disk takes part only in the one row that is about it.
-func (m *embedded) run(o order, withDisk string, lasts time.Duration) func(string) (sample, error) {
-	return func(subject string) (sample, error) {
+func (m *embedded) run(o order, withDisk string, lasts time.Duration) func(string) (turns.Sample, error) {
+	return func(subject string) (turns.Sample, error) {
 		if subject == diskName && withDisk == "" {
-			return sample{}, errSkip
+			return turns.Sample{}, turns.ErrSkip
 		}
 		h := m.hands[subject]
 		orders++
 		o := o
 		o.Queue, o.Lasts = fmt.Sprintf("bench-%d", orders), lasts
 		if _, err := h.tell(order{Do: "create", Queue: o.Queue}); err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		if o.Do == "consume" {
 			// Enough for the time at a million a second.
 			enough := int(m.lasts.Seconds() * 1e6)
 			if _, err := h.tell(order{Do: "send", Queue: o.Queue, Clients: 64, Batch: 10, Lasts: 2 * m.lasts, Max: enough}); err != nil {
-				return sample{}, err
+				return turns.Sample{}, err
 			}
 		}
-		settle([]*process{h.process})
+		process.Settle([]*process.Process{h.Process})
 		a, err := h.tell(o)
 		if err != nil {
 			return a.Sample, err

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // options of a run.
@@ -133,31 +136,31 @@ func startServers(o *options) (m map[string]*server, subjects []string, err erro
 
 func killAll(m map[string]*server) {
 	for _, s := range m {
-		s.kill()
+		s.Kill()
 	}
 }
 
 func runSDK(o *options, out io.Writer) error {
-	return runHTTP(o, out, "SQS over HTTP, aws-sdk-go-v2, 16 clients", func(m map[string]*server) []work {
-		return (&sdk{servers: m, lasts: o.lasts}).works([]aim{{"", 1, []string{elastic, moto}}, {"", 2, []string{elasticH2}}})
+	return runHTTP(o, out, "SQS over HTTP, aws-sdk-go-v2, 16 clients", func(m map[string]*server) []turns.Work {
+		return (&sdk{servers: m, lasts: o.lasts}).works([]turns.Aim{turns.AtLeast(1, elastic, moto), turns.AtLeast(2, elasticH2)})
 	})
 }
 
 func runRaw(o *options, out io.Writer) error {
-	return runHTTP(o, out, "SQS over HTTP, requests signed beforehand, 64 connections", func(m map[string]*server) []work {
-		return (&raw{servers: m, lasts: o.lasts}).works([]aim{{"", 3, []string{elastic, elasticH2, moto}}})
+	return runHTTP(o, out, "SQS over HTTP, requests signed beforehand, 64 connections", func(m map[string]*server) []turns.Work {
+		return (&raw{servers: m, lasts: o.lasts}).works([]turns.Aim{turns.AtLeast(3, elastic, elasticH2, moto)})
 	})
 }
 
-func runHTTP(o *options, out io.Writer, title string, works func(map[string]*server) []work) error {
+func runHTTP(o *options, out io.Writer, title string, works func(map[string]*server) []turns.Work) error {
 	servers, subjects, err := startServers(o)
 	if err != nil {
 		return err
 	}
 	defer killAll(servers)
-	var all []*process
+	var all []*process.Process
 	for _, s := range servers {
-		all = append(all, s.process)
+		all = append(all, s.Process)
 	}
 	for _, s := range servers {
 		if s.name != moto && s.name != dayfly { // virtual machines
@@ -166,10 +169,10 @@ func runHTTP(o *options, out io.Writer, title string, works func(map[string]*ser
 			}
 		}
 	}
-	b := newBoard(title, subjects, works(servers))
-	b.measure(o.rounds, func() { settle(all) })
-	b.write(out)
-	return b.failed()
+	b := turns.NewBoard(title, "message", subjects, works(servers))
+	b.Measure(o.rounds, func() { process.Settle(all) })
+	b.Write(out)
+	return b.Failed()
 }
 
 func runEngine(o *options, out io.Writer) error {
@@ -178,8 +181,8 @@ func runEngine(o *options, out io.Writer) error {
 		return err
 	}
 	defer m.stop()
-	b := newBoard("In process", []string{dayfly, streamAlways, streamDefault, diskName}, m.works())
-	b.measure(o.rounds, func() { settle(m.processes()) })
-	b.write(out)
-	return b.failed()
+	b := turns.NewBoard("In process", "message", []string{dayfly, streamAlways, streamDefault, diskName}, m.works())
+	b.Measure(o.rounds, func() { process.Settle(m.processes()) })
+	b.Write(out)
+	return b.Failed()
 }

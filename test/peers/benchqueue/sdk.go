@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // keepAlive is an HTTP client that keeps a connection for each of its callers.
@@ -28,32 +30,32 @@ type sdk struct {
 	lasts   time.Duration
 }
 
-func (m *sdk) works(aims []aim) []work {
-	return []work{
-		{name: "send", aims: aims, run: m.with(0, m.send)},
-		{name: "receive + delete", aims: aims, run: m.with(filled, m.consume)},
-		{name: "send by 10", aims: aims, run: m.with(0, m.sendTen)},
+func (m *sdk) works(aims []turns.Aim) []turns.Work {
+	return []turns.Work{
+		{Name: "send", Aims: aims, Run: m.with(0, m.send)},
+		{Name: "receive + delete", Aims: aims, Run: m.with(filled, m.consume)},
+		{Name: "send by 10", Aims: aims, Run: m.with(0, m.sendTen)},
 	}
 }
 
 // with runs a load on a queue of its own, which holds about so many messages.
-func (m *sdk) with(messages int, do func(*sqs.Client, string) (sample, error)) func(string) (sample, error) {
-	return func(subject string) (sample, error) {
+func (m *sdk) with(messages int, do func(*sqs.Client, string) (turns.Sample, error)) func(string) (turns.Sample, error) {
+	return func(subject string) (turns.Sample, error) {
 		s := m.servers[subject]
 		c := s.client(sdkClients)
 		defer c.Options().HTTPClient.(*http.Client).CloseIdleConnections()
 		q, err := makeQueue(c)
 		if err != nil {
-			return sample{}, err
+			return turns.Sample{}, err
 		}
 		defer dropQueue(c, q)
 		if err := fill(s, q, messages, 2*m.lasts); err != nil {
-			return sample{}, fmt.Errorf("fill: %w", err)
+			return turns.Sample{}, fmt.Errorf("fill: %w", err)
 		}
-		settle([]*process{s.process})
-		cpu := s.cpu()
+		process.Settle([]*process.Process{s.Process})
+		cpu := s.CPU()
 		found, err := do(c, q)
-		found.Server = s.cpu() - cpu
+		found.Server = s.CPU() - cpu
 		return found, err
 	}
 }
@@ -92,19 +94,19 @@ func fill(s *server, queue string, messages int, lasts time.Duration) error {
 	return err
 }
 
-func fillUp(s *server, queue string, messages int, lasts time.Duration) (sample, error) {
+func fillUp(s *server, queue string, messages int, lasts time.Duration) (turns.Sample, error) {
 	if messages == 0 {
-		return sample{}, nil
+		return turns.Sample{}, nil
 	}
 	request, err := newMaker(s, queue).sendTen()
 	if err != nil {
-		return sample{}, err
+		return turns.Sample{}, err
 	}
 	all := dialAll(s.host, sdkClients)
 	defer all.close()
-	left := newBudget(messages)
-	return load(len(all), lasts, func(c int) (int, error) {
-		if left.take(10) == 0 {
+	left := turns.NewBudget(messages)
+	return turns.Load(len(all), lasts, func(c int) (int, error) {
+		if left.Take(10) == 0 {
 			return 0, nil
 		}
 		_, err := all[c].do(request)
@@ -112,15 +114,15 @@ func fillUp(s *server, queue string, messages int, lasts time.Duration) (sample,
 	})
 }
 
-func (m *sdk) send(c *sqs.Client, q string) (sample, error) {
-	return load(sdkClients, m.lasts, func(int) (int, error) {
+func (m *sdk) send(c *sqs.Client, q string) (turns.Sample, error) {
+	return turns.Load(sdkClients, m.lasts, func(int) (int, error) {
 		_, err := c.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &q, MessageBody: &body})
 		return 1, err
 	})
 }
 
-func (m *sdk) sendTen(c *sqs.Client, q string) (sample, error) {
-	return load(sdkClients, m.lasts, func(int) (int, error) {
+func (m *sdk) sendTen(c *sqs.Client, q string) (turns.Sample, error) {
+	return turns.Load(sdkClients, m.lasts, func(int) (int, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, 10)
 		for i := range entries {
 			entries[i] = types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body}
@@ -134,9 +136,9 @@ func (m *sdk) sendTen(c *sqs.Client, q string) (sample, error) {
 }
 
 // consume receives one message and deletes it. Each must come once only.
-func (m *sdk) consume(c *sqs.Client, q string) (sample, error) {
+func (m *sdk) consume(c *sqs.Client, q string) (turns.Sample, error) {
 	var seen sync.Map
-	return load(sdkClients, m.lasts, func(int) (int, error) {
+	return turns.Load(sdkClients, m.lasts, func(int) (int, error) {
 		got, err := c.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &q, MaxNumberOfMessages: 1})
 		if err != nil || len(got.Messages) == 0 {
 			return 0, err

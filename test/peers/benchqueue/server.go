@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/dayfly-dev/dayfly/test/peers/process"
 )
 
 // The subjects, as the tables name them.
@@ -27,7 +27,7 @@ const (
 
 // server is a process that speaks SQS over HTTP.
 type server struct {
-	*process
+	*process.Process
 	name   string
 	host   string // host:port
 	region string
@@ -48,7 +48,7 @@ func (s *server) client(callers int) *sqs.Client {
 // ready waits until the server lists its queues.
 func (s *server) ready() error {
 	c := s.client(1)
-	return s.until(2*time.Minute, "ready", func() bool {
+	return s.Until(2*time.Minute, "ready", func() bool {
 		if l, err := net.DialTimeout("tcp", s.host, time.Second); err != nil {
 			return false
 		} else {
@@ -61,49 +61,16 @@ func (s *server) ready() error {
 	})
 }
 
-const manifest = `name = "bench"
-[listen]
-edge = "127.0.0.1:0"
-dashboard = "127.0.0.1:0"
-aws = "127.0.0.1:0"
-cache = "127.0.0.1:0"
-smtp = "127.0.0.1:0"
-`
-
 // startDayfly runs the binary on an application without processes, with its
 // data in dir/data, which may hold queues already.
 func startDayfly(binary, dir string) (*server, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "dayfly.toml"), []byte(manifest), 0o600); err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	p, err := startProcess(filepath.Join(dir, "log"), exec.Command(binary, "up", dir, "--data", data))
+	p, env, err := process.StartDayfly(binary, dir, "")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, name: dayfly}
-	err = p.until(time.Minute, "up", func() bool {
-		text, err := os.ReadFile(p.log)
-		return err == nil && strings.Contains(string(text), " is up (dayfly ")
-	})
-	if err != nil {
-		p.kill()
-		return nil, err
-	}
-	printed, err := exec.Command(binary, "env", "--json", "--data", data).Output()
-	var env map[string]string
-	if err == nil {
-		err = json.Unmarshal(printed, &env)
-	}
-	if err != nil {
-		p.kill()
-		return nil, fmt.Errorf("dayfly env: %w", err)
-	}
-	s.host, s.region = strings.TrimPrefix(env["AWS_ENDPOINT_URL"], "http://"), env["AWS_REGION"]
-	s.keys = aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}
+	s := &server{Process: p, name: dayfly,
+		host: strings.TrimPrefix(env["AWS_ENDPOINT_URL"], "http://"), region: env["AWS_REGION"],
+		keys: aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}}
 	return s, s.ready()
 }
 
@@ -113,7 +80,7 @@ func startElastic(jars, dir, heap string, storage bool) (*server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +99,7 @@ func startMoto(binary, dir string) (*server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -140,14 +107,14 @@ func startMoto(binary, dir string) (*server, error) {
 }
 
 func startPeer(name string, port int, log string, cmd *exec.Cmd) (*server, error) {
-	p, err := startProcess(log, cmd)
+	p, err := process.Start(log, cmd)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, name: name, host: fmt.Sprintf("127.0.0.1:%d", port), region: "us-east-1",
+	s := &server{Process: p, name: name, host: fmt.Sprintf("127.0.0.1:%d", port), region: "us-east-1",
 		keys: aws.Credentials{AccessKeyID: "AKIDBENCH", SecretAccessKey: "secret-of-the-benchmark"}}
 	if err := s.ready(); err != nil {
-		p.kill()
+		p.Kill()
 		return nil, err
 	}
 	return s, nil

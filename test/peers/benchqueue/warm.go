@@ -4,6 +4,8 @@ import (
 	"log"
 	"net/http"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // warm has a server do all that will be measured until it has used so much
@@ -24,13 +26,13 @@ func (s *server) warm(lasts time.Duration) error {
 		}
 	}
 	turn := lasts / 10
-	for begun, cpu := time.Now(), s.cpu(); s.cpu()-cpu < lasts && time.Since(begun) < 4*lasts; {
+	for begun, cpu := time.Now(), s.CPU(); s.CPU()-cpu < lasts && time.Since(begun) < 4*lasts; {
 		for _, r := range requests {
 			found, err := s.measure(sdkClients, turn/2, func(c *conn) (int, error) { _, err := c.do(r); return 1, err })
 			if err != nil {
 				return err
 			}
-			log.Printf("%s warms up: %s requests/s, %.0f cpu-µs each", s.name, short(found.rate()), found.each(found.Server))
+			log.Printf("%s warms up: %s requests/s, %.0f cpu-µs each", s.name, turns.Short(found.Rate()), found.Each(found.Server))
 		}
 		_, handles, err := s.receive(q, turn, filled)
 		if err == nil {

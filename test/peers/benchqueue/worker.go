@@ -12,6 +12,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/test/peers/process"
+	"github.com/dayfly-dev/dayfly/test/peers/turns"
 )
 
 // A worker is this program again, as a process that embeds one queue and does
@@ -30,7 +33,7 @@ type order struct {
 
 // answer of a worker.
 type answer struct {
-	Sample sample
+	Sample turns.Sample
 	Heap   int64         // live bytes, for heap
 	Opened time.Duration // in the first answer, which no order asked for
 	Error  string
@@ -102,15 +105,15 @@ type worker struct {
 }
 
 func (w *worker) obey(o order) (a answer, err error) {
-	budget := newBudget(o.Max)
+	budget := turns.NewBudget(o.Max)
 	switch o.Do {
 	case "create":
 		err = w.b.create(o.Queue)
 	case "drop":
 		err = w.b.drop(o.Queue)
 	case "send":
-		a.Sample, err = load(o.Clients, o.Lasts, func(int) (int, error) {
-			n := budget.take(o.Batch)
+		a.Sample, err = turns.Load(o.Clients, o.Lasts, func(int) (int, error) {
+			n := budget.Take(o.Batch)
 			if n == 0 {
 				return 0, nil
 			}
@@ -123,7 +126,7 @@ func (w *worker) obey(o order) (a answer, err error) {
 	case "acknowledge":
 		a.Sample, err = w.acknowledge(o)
 	case "consume":
-		a.Sample, err = load(o.Clients, o.Lasts, func(int) (int, error) {
+		a.Sample, err = turns.Load(o.Clients, o.Lasts, func(int) (int, error) {
 			got, err := w.b.receive(o.Queue, o.Batch)
 			if err != nil || len(got) == 0 {
 				return 0, err
@@ -141,17 +144,17 @@ func (w *worker) obey(o order) (a answer, err error) {
 	return a, err
 }
 
-func (w *worker) pipeline(o order) (s sample, err error) {
-	cpu, begun := ownCPU(), time.Now()
+func (w *worker) pipeline(o order) (s turns.Sample, err error) {
+	cpu, begun := turns.OwnCPU(), time.Now()
 	s.Messages, err = w.b.pipeline(o.Queue, o.Clients, func() bool { return time.Since(begun) >= o.Lasts })
-	s.Elapsed, s.Client = time.Since(begun), ownCPU()-cpu
+	s.Elapsed, s.Client = time.Since(begun), turns.OwnCPU()-cpu
 	return s, err
 }
 
-func (w *worker) receive(o order, b *budget) (sample, error) {
+func (w *worker) receive(o order, b *turns.Budget) (turns.Sample, error) {
 	held := make([][]any, o.Clients)
-	s, err := load(o.Clients, o.Lasts, func(c int) (int, error) {
-		n := b.take(o.Batch)
+	s, err := turns.Load(o.Clients, o.Lasts, func(c int) (int, error) {
+		n := b.Take(o.Batch)
 		if n == 0 {
 			return 0, nil
 		}
@@ -166,10 +169,10 @@ func (w *worker) receive(o order, b *budget) (sample, error) {
 	return s, err
 }
 
-func (w *worker) acknowledge(o order) (sample, error) {
-	b := newBudget(len(w.held))
-	s, err := load(o.Clients, o.Lasts, func(int) (int, error) {
-		n, from := b.cut(o.Batch)
+func (w *worker) acknowledge(o order) (turns.Sample, error) {
+	b := turns.NewBudget(len(w.held))
+	s, err := turns.Load(o.Clients, o.Lasts, func(int) (int, error) {
+		n, from := b.Cut(o.Batch)
 		if n == 0 {
 			return 0, nil
 		}
@@ -181,7 +184,7 @@ func (w *worker) acknowledge(o order) (sample, error) {
 
 // hand is a worker as its parent sees it.
 type hand struct {
-	*process
+	*process.Process
 	orders  io.WriteCloser
 	answers *json.Decoder
 	opened  time.Duration
@@ -206,17 +209,17 @@ func startWorker(kind, store string) (*hand, error) {
 		return nil, err
 	}
 	cmd.Stdout = write
-	p, err := startProcess(store+".log", cmd)
+	p, err := process.Start(store+".log", cmd)
 	write.Close()
 	if err != nil {
 		return nil, err
 	}
-	h := &hand{process: p, orders: in, answers: json.NewDecoder(bufio.NewReader(read))}
+	h := &hand{Process: p, orders: in, answers: json.NewDecoder(bufio.NewReader(read))}
 	first, err := h.next()
 	if err != nil {
-		h.kill()
-		text, _ := os.ReadFile(p.log)
-		return nil, fmt.Errorf("worker %s: %w\n%s", kind, err, tail(text))
+		h.Kill()
+		text, _ := os.ReadFile(p.Log)
+		return nil, fmt.Errorf("worker %s: %w\n%s", kind, err, process.Tail(text))
 	}
 	h.opened = first.Opened
 	return h, nil
@@ -226,7 +229,7 @@ func (h *hand) next() (a answer, err error) {
 	if err = h.answers.Decode(&a); err == nil && a.Error != "" {
 		err = errors.New(a.Error)
 		if a.Error == errNotOffered.Error() {
-			err = errSkip
+			err = turns.ErrSkip
 		}
 	}
 	return a, err

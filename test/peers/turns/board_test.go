@@ -1,4 +1,4 @@
-package main
+package turns
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 )
 
 // rates of a board by subject, a round each.
-func boardOf(t *testing.T, w work, rates map[string][]int) *board {
+func boardOf(t *testing.T, w Work, rates map[string][]int) *Board {
 	t.Helper()
 	round := map[string]int{}
-	w.run = func(subject string) (sample, error) {
+	w.Run = func(subject string) (Sample, error) {
 		v := rates[subject]
 		if v == nil {
-			return sample{}, errSkip
+			return Sample{}, ErrSkip
 		}
-		s := sample{Messages: v[round[subject]], Elapsed: time.Second, Client: time.Millisecond}
+		s := Sample{Messages: v[round[subject]], Elapsed: time.Second, Client: time.Millisecond}
 		round[subject]++
 		return s, nil
 	}
-	b := newBoard("test", []string{"own", "slow", "fast", "absent"}, []work{w})
-	b.measure(3, func() {})
+	b := NewBoard("test", "message", []string{"own", "slow", "fast", "absent"}, []Work{w})
+	b.Measure(3, func() {})
 	return b
 }
 
@@ -36,7 +36,7 @@ func TestVerdict(t *testing.T) {
 		{2.1, "≥ 2.1 × fast: 2.00 (1.00–3.00), **missed**"},
 		{0, "× fast: 2.00 (1.00–3.00)"},
 	} {
-		w := work{name: "send", aims: []aim{{"", tc.factor, peers}}}
+		w := Work{Name: "send", Aims: []Aim{{"", tc.factor, peers}}}
 		b := boardOf(t, w, rates)
 		if got := b.verdicts(b.works[0]); got != tc.want {
 			t.Errorf("factor %v: %q, want %q", tc.factor, got, tc.want)
@@ -45,9 +45,9 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	b := boardOf(t, work{name: "send"}, map[string][]int{"own": {1500, 900, 2_000_000}, "slow": {1, 2, 3}})
+	b := boardOf(t, Work{Name: "send"}, map[string][]int{"own": {1500, 900, 2_000_000}, "slow": {1, 2, 3}})
 	var out strings.Builder
-	b.write(&out)
+	b.Write(&out)
 	if want := "| send | 1.5k (900–2.00M) | 2 (1–3) | – | – | – |\n"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in\n%s", want, out.String())
 	}
@@ -56,18 +56,18 @@ func TestTable(t *testing.T) {
 func TestFailureOfOneSubject(t *testing.T) {
 	broken := errors.New("broken")
 	calls := 0
-	b := newBoard("test", []string{"own", "other"}, []work{{name: "send", slices: 4, run: func(subject string) (sample, error) {
+	b := NewBoard("test", "message", []string{"own", "other"}, []Work{{Name: "send", Slices: 4, Run: func(subject string) (Sample, error) {
 		if subject == "other" {
 			calls++
-			return sample{}, broken
+			return Sample{}, broken
 		}
-		return sample{Messages: 1, Elapsed: time.Second}, nil
+		return Sample{Messages: 1, Elapsed: time.Second}, nil
 	}}})
-	b.measure(2, func() {})
+	b.Measure(2, func() {})
 	if calls != 1 {
 		t.Errorf("what failed was tried %d times", calls)
 	}
-	if err := b.failed(); err != nil {
+	if err := b.Failed(); err != nil {
 		t.Errorf("a peer's failure is the run's: %v", err)
 	}
 	if got := b.samples["send"]["own"]; len(got) != 2 || got[0].Messages != 4 {
@@ -79,13 +79,13 @@ func TestFailureOfOneSubject(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	b := newBudget(1005)
-	s, err := load(7, time.Minute, func(int) (int, error) { return b.take(10), nil })
+	b := NewBudget(1005)
+	s, err := Load(7, time.Minute, func(int) (int, error) { return b.Take(10), nil })
 	if err != nil || s.Messages != 1005 {
 		t.Errorf("%d messages, %v; want 1005", s.Messages, err)
 	}
 	broken := errors.New("broken")
-	if _, err := load(3, time.Minute, func(c int) (int, error) {
+	if _, err := Load(3, time.Minute, func(c int) (int, error) {
 		if c == 1 {
 			return 0, broken
 		}
