@@ -33,6 +33,10 @@ type Event struct {
 	NotBefore   time.Time
 	Traceparent string          // W3C trace context, or ""
 	Data        json.RawMessage // arguments; nil if there are none
+	// Extensions are the event's other attributes, subject and dataschema among
+	// them, by name ([a-z0-9], 1–64): texts, and whole numbers and booleans as
+	// they are written. Others are ignored. nil if there are none.
+	Extensions map[string]string
 }
 
 // FormatError is a message that is not a task's; the worker dead-letters it
@@ -68,13 +72,13 @@ func (e *Event) Encode() (string, error) {
 	if e.Data != nil {
 		w.DataContentType = "application/json"
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(w); err != nil {
+	body, err := plainJSON(w)
+	if err != nil {
 		return "", fmt.Errorf("task %s: data: %w", e.Type, err)
 	}
-	body := strings.TrimSuffix(b.String(), "\n")
+	if body, err = e.withExtensions(body); err != nil {
+		return "", err
+	}
 	if !utf8.ValidString(body) {
 		return "", fmt.Errorf("task %s: data is not UTF-8", e.Type)
 	}
@@ -85,6 +89,15 @@ func (e *Event) Encode() (string, error) {
 		return "", fmt.Errorf("task %s: the message has %d bytes, more than %d", e.Type, len(body), MaxMessage)
 	}
 	return body, nil
+}
+
+// plainJSON writes < > & as they are.
+func plainJSON(v any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func stamp(t time.Time) string {
@@ -158,6 +171,7 @@ func Decode(body string) (*Event, error) {
 	if err := members.contentType(); err != nil {
 		return nil, err
 	}
+	e.Extensions = members.extensions()
 	if err := e.check(); err != nil {
 		return nil, err
 	}

@@ -17,12 +17,14 @@ var example = Event{
 	NotBefore:   time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC),
 	Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	Data:        json.RawMessage(`{"to":"<a@b.example>","n":1}`),
+	Extensions:  map[string]string{"oncekey": "a&b", "subject": "é"},
 }
 
 const exampleBody = `{"specversion":"1.0","id":"3f2a","source":"dayfly","type":"daily_digest",` +
 	`"time":"2026-11-21T04:30:00.123456789Z","notbefore":"2026-11-22T04:30:00Z",` +
 	`"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",` +
-	`"datacontenttype":"application/json","data":{"to":"<a@b.example>","n":1}}`
+	`"datacontenttype":"application/json","data":{"to":"<a@b.example>","n":1},` +
+	`"oncekey":"a&b","subject":"é"}`
 
 func TestEvent(t *testing.T) {
 	body, err := example.Encode()
@@ -49,7 +51,9 @@ func TestDecodeOthers(t *testing.T) {
 	}{
 		{`{"specversion":"1.0","id":"1","source":"s","type":"t"}`, Event{ID: "1", Source: "s", Type: "t"}},
 		{` {"type":"t","data":[1,{"data":2}],"source":"s","id":"1","specversion":"1.0","subject":"x","partitionkey":7,"time":null}` + "\n",
-			Event{ID: "1", Source: "s", Type: "t", Data: json.RawMessage(`[1,{"data":2}]`)}},
+			Event{ID: "1", Source: "s", Type: "t", Data: json.RawMessage(`[1,{"data":2}]`), Extensions: map[string]string{"subject": "x", "partitionkey": "7"}}},
+		{`{"specversion":"1.0","id":"1","source":"s","type":"t","Type":"u","under_score":"x","float":1.5,"nothing":null,"list":[],"yes":true,"no":false,"minus":-3,"empty":"","text":"é\"\n"}`,
+			Event{ID: "1", Source: "s", Type: "t", Extensions: map[string]string{"yes": "true", "no": "false", "minus": "-3", "empty": "", "text": "é\"\n"}}},
 		{`{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"Application/Vnd.x+JSON; charset=utf-8","data":null}`,
 			Event{ID: "1", Source: "s", Type: "t", Data: json.RawMessage(`null`)}},
 		{`{"specversion":"1.0","id":"1","source":"s","type":"t","time":"2026-11-21T06:30:00+02:00"}`,
@@ -134,6 +138,8 @@ func TestEncodeRefuses(t *testing.T) {
 		"more than":     func(e *Event) { e.Data = json.RawMessage(`"` + strings.Repeat("x", MaxMessage) + `"`) },
 		"data":          func(e *Event) { e.Data = json.RawMessage(`{`) },
 		"UTF-8":         func(e *Event) { e.Data = json.RawMessage("\"\xff\"") },
+		"extension":     func(e *Event) { e.Extensions = map[string]string{"type": "another"} },
+		"Once":          func(e *Event) { e.Extensions = map[string]string{"Once": "x"} },
 	} {
 		e := example
 		change(&e)

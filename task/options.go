@@ -88,6 +88,9 @@ const (
 	Dead     Outcome = "dead"     // it failed and went to the dead-letter queue
 	Lost     Outcome = "lost"     // the lease was lost; whatever it returned, it runs again
 	Returned Outcome = "returned" // the worker stopped; given back to the queue
+	// Postponed: it said that it did not run; it comes again without an attempt
+	// used up (see Postpone).
+	Postponed Outcome = "postponed"
 )
 
 // Result of one run, for OnResult.

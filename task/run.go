@@ -14,7 +14,7 @@ import (
 // begin starts the run of a message, or gives it back if the worker is
 // stopping. It holds the slot of the message, which conclude frees.
 func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
-	d := &delivery{msg: m, run: Run{ID: m.ID, Attempt: m.Receives, Queue: s.q.Name()}}
+	d := &delivery{msg: m, run: Run{ID: m.ID, Attempt: earlierFailures(m) + m.Receives, Queue: s.q.Name()}}
 	event, err := Decode(m.Body)
 	if err == nil {
 		d.event = event
@@ -42,13 +42,16 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 		s.setAside(d, func() Outcome { return s.postpone(d, wait) })
 		return
 	}
-	if limit := s.attempts(event.Type); d.msg.Receives > limit {
+	if limit := s.attempts(event.Type); d.run.Attempt > limit {
 		s.conclude(d, Permanent(fmt.Errorf(
 			"task: delivered %d times, more than its %d attempts; the runs before ended without a result, as when a worker dies",
-			d.msg.Receives, limit)))
+			d.run.Attempt, limit)))
 		return
 	}
 	t, ok := s.tasks[event.Type]
+	if !ok {
+		t, ok = s.tasks[anyName]
+	}
 	if !ok {
 		s.conclude(d, &UnknownTaskError{event.Type})
 		return
@@ -99,7 +102,7 @@ func protect(ctx context.Context, t definition, event *Event) (err error) {
 			err = &PanicError{Value: v, Stack: stack()}
 		}
 	}()
-	return t.run(ctx, event.Data)
+	return t.run(ctx, event)
 }
 
 const maxStack = 8 << 10

@@ -58,6 +58,8 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 	case err == nil:
 		s.deletes.add(d)
 		return Done
+	case isPostponed(err):
+		return s.comeAgain(d, err)
 	case errors.Is(e.cause, ErrDraining):
 		log.Info("task given back: the worker is stopping", "error", err)
 		return s.giveBack(d)

@@ -32,7 +32,7 @@ type Definition interface {
 	// Name of the task, the type of its messages.
 	Name() string
 
-	run(ctx context.Context, data json.RawMessage) error
+	run(ctx context.Context, event *Event) error
 	settings() (settings, error)
 }
 
@@ -110,10 +110,10 @@ func (t *Task[A]) Name() string { return t.name }
 
 func (t *Task[A]) settings() (settings, error) { return t.set, t.err }
 
-func (t *Task[A]) run(ctx context.Context, data json.RawMessage) error {
+func (t *Task[A]) run(ctx context.Context, event *Event) error {
 	var args A
-	if len(data) > 0 {
-		if err := json.Unmarshal(data, &args); err != nil {
+	if len(event.Data) > 0 {
+		if err := json.Unmarshal(event.Data, &args); err != nil {
 			return &ArgumentsError{Task: t.name, Err: err}
 		}
 	}

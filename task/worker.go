@@ -120,7 +120,11 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 // attempts of a task: its own, else the worker's, at most the queue's.
 func (s *shift) attempts(name string) int {
 	n := s.o.MaxAttempts
-	if t, ok := s.tasks[name]; ok && t.attempts > 0 {
+	t, ok := s.tasks[name]
+	if !ok {
+		t, ok = s.tasks[anyName]
+	}
+	if ok && t.attempts > 0 {
 		n = t.attempts
 	}
 	if s.redrive > 0 {

@@ -1,0 +1,90 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+const maxExtensions = maxMembers - 9 // an event's own attributes
+
+// ownAttribute reports whether an attribute of an event has a field of its own
+// in Event, or is decided by it.
+func ownAttribute(name string) bool {
+	switch name {
+	case "specversion", "id", "source", "type", "time", "notbefore", "traceparent", "datacontenttype", "data", "data_base64":
+		return true
+	}
+	return false
+}
+
+// extensionName reports whether name is one that CloudEvents allows.
+func extensionName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxExtension && !ownAttribute(name)
+}
+
+// extensions are the members that have no field of their own, as far as they
+// have a name and a value that CloudEvents knows; nil if there are none.
+func (m members) extensions() map[string]string {
+	var x map[string]string
+	for name, raw := range m {
+		if !extensionName(name) {
+			continue
+		}
+		value, ok := scalar(raw)
+		if !ok {
+			continue
+		}
+		if x == nil {
+			x = make(map[string]string)
+		}
+		x[name] = value
+	}
+	return x
+}
+
+// scalar is a JSON text, whole number or boolean in the canonical form that
+// CloudEvents gives its types.
+func scalar(raw json.RawMessage) (string, bool) {
+	switch raw[0] {
+	case '"':
+		s, err := unquote(raw)
+		return s, err == nil
+	case 't', 'f':
+		return string(raw), true
+	case '{', '[', 'n':
+		return "", false
+	}
+	var n int32 // CloudEvents' Integer
+	if json.Unmarshal(raw, &n) != nil {
+		return "", false
+	}
+	return string(raw), true
+}
+
+// withExtensions adds the extensions to an event written without them.
+func (e *Event) withExtensions(body string) (string, error) {
+	if len(e.Extensions) == 0 {
+		return body, nil
+	}
+	if len(e.Extensions) > maxExtensions {
+		return "", fmt.Errorf("task %s: %d extensions, more than %d", e.Type, len(e.Extensions), maxExtensions)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
+		if !extensionName(name) {
+			return "", fmt.Errorf("task %s: %.40q cannot name an extension: use 1–%d of a-z and 0-9, and no attribute of the event", e.Type, name, maxExtension)
+		}
+		value, err := plainJSON(e.Extensions[name])
+		if err != nil {
+			return "", fmt.Errorf("task %s: extension %s: %w", e.Type, name, err)
+		}
+		body = body[:len(body)-1] + `,"` + name + `":` + value + "}"
+	}
+	return body, nil
+}

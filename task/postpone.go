@@ -1,0 +1,84 @@
+package task
+
+import (
+	"errors"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// AttributeFailures is a Number on a message that was postponed: how many times
+// it was delivered before, and failed. The queue counts the deliveries of the
+// copy that took its place from 1.
+const AttributeFailures = "dayfly.failures"
+
+type postponedError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *postponedError) Error() string { return e.err.Error() }
+func (e *postponedError) Unwrap() error { return e.err }
+
+// Postpone marks err as the reason why a task was not begun, and is to come
+// again d from now (0–15 min, in whole seconds): what it needs is not there, or
+// asked for patience. It is no failure and no attempt is used up, however often
+// it happens. Postpone(nil, d) is nil.
+//
+// The queue counts deliveries all the same, so the message is sent again and
+// then deleted: a crash in between leaves two. On a FIFO queue, where a copy
+// would lose its place, the message is put back and the delivery counts, except
+// on the last attempt.
+func Postpone(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &postponedError{err, min(max(d, 0), maxDelay)}
+}
+
+func isPostponed(err error) bool {
+	_, ok := errors.AsType[*postponedError](err)
+	return ok
+}
+
+// comeAgain sees to the message of a task that was postponed.
+func (s *shift) comeAgain(d *delivery, err error) Outcome {
+	e, _ := errors.AsType[*postponedError](err)
+	after := wholeSeconds(e.after)
+	s.log.Info("task postponed", "task", d.run.Task, "id", d.run.ID, "reason", err, "pause", after)
+	if isFIFO(s.q.Name()) && d.run.Attempt < s.attempts(d.run.Task) {
+		s.putBack(d, after)
+		return Postponed
+	}
+	if failures := d.run.Attempt - 1; failures > 0 {
+		d.msg.Attributes = withFailures(d.msg.Attributes, failures)
+	}
+	s.resend(d, after)
+	return Postponed
+}
+
+// withFailures adds the count, if the message has room for another attribute.
+func withFailures(attributes map[string]queue.Attribute, n int) map[string]queue.Attribute {
+	a := make(map[string]queue.Attribute, len(attributes)+1)
+	maps.Copy(a, attributes)
+	if _, ok := a[AttributeFailures]; ok || len(a) < maxAttributes {
+		a[AttributeFailures] = queue.Attribute{DataType: "Number", String: strconv.Itoa(n)}
+	}
+	return a
+}
+
+// earlierFailures reads what withFailures wrote; 0 if it is not there or is not
+// a count.
+func earlierFailures(m queue.Message) int {
+	a, ok := m.Attributes[AttributeFailures]
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(a.String)
+	if err != nil || n < 0 || n > maxAttempts {
+		return 0
+	}
+	return n
+}
