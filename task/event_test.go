@@ -155,6 +155,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"specversion":"1.0","id":"1","source":"s","type":"t","data":"\ud800￾"}`)
 	f.Add(`{"specversion":"1.0","id":"1","source":"s","type":"t","x":{"a":[1,2,{}]},"time":"2026-11-21T06:30:00+02:00"}`)
 	f.Add(`{"specversion":"1.0","specversion":"1.0"}`)
+	f.Add(`{"specversion":"1.0","id":"0","source":"0","type":"0","0":"` + "\xa9" + `"}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		if m, err := readMembers(body); err == nil {
 			var want members // the same by the long way

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 )
 
 const maxExtensions = maxMembers - 9 // an event's own attributes
@@ -55,7 +56,7 @@ func scalar(raw json.RawMessage) (string, bool) {
 	switch raw[0] {
 	case '"':
 		s, err := unquote(raw)
-		return s, err == nil
+		return s, err == nil && utf8.ValidString(s)
 	case 't', 'f':
 		return string(raw), true
 	case '{', '[', 'n':
