@@ -35,6 +35,7 @@ type rooted struct {
 	posix *posix.Posix
 	dir   string
 	log   *slog.Logger
+	keys  *keyLocks
 	sync  func(*os.File) error // (*os.File).Sync; a test makes it fail
 }
 
@@ -48,7 +49,7 @@ func newRooted(dir string, log *slog.Logger) (*rooted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rooted{posix: p, dir: dir, log: log, sync: (*os.File).Sync}, nil
+	return &rooted{posix: p, dir: dir, log: log, keys: newKeyLocks(), sync: (*os.File).Sync}, nil
 }
 
 // Shutdown closes the engine.

@@ -39,15 +39,19 @@ func (r *rooted) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMul
 	// The copy of the last part is the last moment before the object gets its name.
 	// The engine takes an error there for a copy to be done in another way.
 	var unsynced error
+	unlock := func() {}
+	defer func() { unlock() }()
 	out, version, err := r.posix.CompleteMultipartUploadWithCopy(ctx, &c, func(part, object *os.File) (bool, error) {
 		if _, err := io.Copy(object, part); err != nil {
 			return true, err
 		}
 		if left--; left == 0 {
 			unsynced = r.sync(object)
+			unlock = r.keys.lock(*c.Bucket, *c.Key)
 		}
 		return true, nil
 	})
+	unlock()
 	out.Bucket = in.Bucket
 	if err == nil {
 		err = unsynced

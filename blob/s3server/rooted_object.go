@@ -2,8 +2,8 @@ package s3server
 
 import (
 	"context"
+	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/s3err"
@@ -15,7 +15,16 @@ func (r *rooted) PutObject(ctx context.Context, in s3response.PutObjectInput) (s
 		return s3response.PutObjectOutput{}, err
 	}
 	in.Bucket = r.at(in.Bucket)
-	out, err := r.posix.PutObjectWithPostFunc(ctx, in, r.sync)
+	unlock := func() {}
+	defer func() { unlock() }()
+	out, err := r.posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error {
+		if err := r.sync(f); err != nil {
+			return err
+		}
+		unlock = r.keys.lock(*in.Bucket, *in.Key)
+		return r.readable(in)
+	})
+	unlock()
 	if err != nil {
 		return out, r.outward("PutObject", err)
 	}
@@ -28,7 +37,7 @@ func (r *rooted) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetO
 	}
 	c := *in
 	c.Bucket = r.at(in.Bucket)
-	out, err := r.posix.GetObject(ctx, &c)
+	out, err := r.getWhole(ctx, &c)
 	return out, r.outward("GetObject", err)
 }
 
@@ -50,53 +59,6 @@ func (r *rooted) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttrib
 	c.Bucket = r.at(in.Bucket)
 	out, err := r.posix.GetObjectAttributes(ctx, &c)
 	return out, r.outward("GetObjectAttributes", err)
-}
-
-// DeleteObject of a key that cannot exist succeeds, as of any key that does not.
-func (r *rooted) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
-	if keyOf(in.Key) != nil {
-		return &s3.DeleteObjectOutput{}, nil
-	}
-	c := *in
-	c.Bucket = r.at(in.Bucket)
-	out, err := r.posix.DeleteObject(ctx, &c)
-	if err != nil {
-		return out, r.outward("DeleteObject", err)
-	}
-	return out, r.outward("DeleteObject", r.syncFolders(*c.Bucket, *c.Key))
-}
-
-func (r *rooted) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
-	c := *in
-	c.Bucket = r.at(in.Bucket)
-	// The engine would follow a key out of its bucket.
-	kept, refused := *in.Delete, s3response.DeleteResult{}
-	kept.Objects = nil
-	for _, o := range in.Delete.Objects {
-		if err := keyOf(o.Key); err != nil {
-			refused.Error = append(refused.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, err))
-			continue
-		}
-		kept.Objects = append(kept.Objects, o)
-	}
-	c.Delete = &kept
-	out, err := r.posix.DeleteObjects(ctx, &c)
-	if err != nil {
-		return out, r.outward("DeleteObjects", err)
-	}
-	out.Error = append(out.Error, refused.Error...)
-	synced := map[string]bool{}
-	for _, o := range kept.Objects {
-		folder := filepath.Dir(strings.TrimSuffix(*o.Key, "/"))
-		if synced[folder] {
-			continue
-		}
-		synced[folder] = true
-		if err := r.syncFolders(*c.Bucket, *o.Key); err != nil {
-			return out, r.outward("DeleteObjects", err)
-		}
-	}
-	return out, nil
 }
 
 func (r *rooted) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
