@@ -43,6 +43,16 @@ func (b *batcher[T]) add(item T) {
 	}
 }
 
+// offer queues one item, unless too many wait already.
+func (b *batcher[T]) offer(item T) {
+	b.mu.Lock()
+	full := len(b.waiting) >= b.limit
+	b.mu.Unlock()
+	if !full { // by now it may be, by as many as offer at once: then they wait a little
+		b.add(item)
+	}
+}
+
 func (b *batcher[T]) lane() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 const (
@@ -33,6 +34,13 @@ type ClientOptions struct {
 	// Traceparent returns the W3C trace context of a context, to travel with
 	// the task; default none.
 	Traceparent func(context.Context) string
+	// Payloads stores the arguments of calls whose message would be larger
+	// than Threshold; the message then refers to them, and workers need the
+	// same WorkerOptions.Payloads. Default nil: such calls are sent as they
+	// are, and those larger than MaxMessage are errors.
+	Payloads *payload.Store
+	// Threshold in bytes of message, 1 to MaxMessage; default 240 KiB.
+	Threshold int
 }
 
 // NewClient returns a client that enqueues into q.
@@ -127,7 +135,7 @@ func (t *Task[A]) EnqueueMany(ctx context.Context, c *Client, args []A, o ...Enq
 	if t.err != nil {
 		return nil, t.err
 	}
-	out := make([]queue.Outgoing, len(args))
+	out := make([]call, len(args))
 	ids = make([]string, len(args))
 	for i := range args {
 		data, err := json.Marshal(args[i])
@@ -151,21 +159,21 @@ func EnqueueNamed(ctx context.Context, c *Client, name string, args json.RawMess
 	if err != nil {
 		return "", err
 	}
-	if _, err := c.q.Send(ctx, m); err != nil {
+	if err := c.send(ctx, m); err != nil {
 		return "", fmt.Errorf("task %s: enqueue into %s: %w", name, c.q.Name(), err)
 	}
 	return id, nil
 }
 
 // message makes the message of one call.
-func (c *Client) message(ctx context.Context, name string, args json.RawMessage, options []EnqueueOption) (string, queue.Outgoing, error) {
+func (c *Client) message(ctx context.Context, name string, args json.RawMessage, options []EnqueueOption) (string, call, error) {
 	var e enqueue
 	if err := CheckName(name); err != nil {
-		return "", queue.Outgoing{}, err
+		return "", call{}, err
 	}
 	for _, o := range options {
 		if err := o(&e); err != nil {
-			return "", queue.Outgoing{}, fmt.Errorf("task %s: %w", name, err)
+			return "", call{}, fmt.Errorf("task %s: %w", name, err)
 		}
 	}
 	if e.id == "" {
@@ -187,11 +195,10 @@ func (c *Client) message(ctx context.Context, name string, args json.RawMessage,
 		event.NotBefore = now.Add(e.delay)
 	}
 	if err := forFIFO(c.q.Name(), &out, &event, e.delay > 0); err != nil {
-		return "", queue.Outgoing{}, err
+		return "", call{}, err
 	}
-	var err error
-	out.Body, err = event.Encode()
-	return e.id, out, err
+	m, err := c.seal(&event, out, now.Add(e.delay))
+	return e.id, m, err
 }
 
 // forFIFO fills in what a FIFO queue needs of a message.
@@ -221,7 +228,7 @@ func dedupID(id string) string {
 
 // sendAll sends messages in batches, some at once, and clears the ids of those
 // not acknowledged. It returns the first error.
-func (c *Client) sendAll(ctx context.Context, out []queue.Outgoing, ids []string) error {
+func (c *Client) sendAll(ctx context.Context, out []call, ids []string) error {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
@@ -243,7 +250,7 @@ func (c *Client) sendAll(ctx context.Context, out []queue.Outgoing, ids []string
 			mu.Unlock()
 			var err error
 			if !stop {
-				_, err = c.q.Send(ctx, some...)
+				err = c.send(ctx, some...)
 			}
 			if stop || err != nil {
 				mu.Lock()
@@ -261,10 +268,10 @@ func (c *Client) sendAll(ctx context.Context, out []queue.Outgoing, ids []string
 
 // batch returns how many of the messages go into one call: at most ten, at
 // most 1 MiB of them together.
-func batch(out []queue.Outgoing) int {
+func batch(out []call) int {
 	size, n := 0, 0
 	for n < min(len(out), batchSize) {
-		size += queue.Size(out[n])
+		size += queue.Size(out[n].Outgoing)
 		if n > 0 && size > MaxMessage {
 			break
 		}

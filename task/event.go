@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 // Limits of a message. Its page is doc/formats/task-message.md.
@@ -32,7 +34,9 @@ type Event struct {
 	// than the queue's 15 minutes; zero: at once.
 	NotBefore   time.Time
 	Traceparent string          // W3C trace context, or ""
-	Data        json.RawMessage // arguments; nil if there are none
+	Data        json.RawMessage // arguments; nil if there are none, or Ref says where
+	// Ref is where the arguments are stored instead; nil: nowhere else.
+	Ref *payload.Ref
 	// Extensions are the event's other attributes, subject and dataschema among
 	// them, by name ([a-z0-9], 1–64): texts, and whole numbers and booleans as
 	// they are written. Others are ignored. nil if there are none.
@@ -55,12 +59,24 @@ type wireEvent struct {
 	NotBefore       string          `json:"notbefore,omitempty"`
 	Traceparent     string          `json:"traceparent,omitempty"`
 	DataContentType string          `json:"datacontenttype,omitempty"`
+	DataRef         string          `json:"dataref,omitempty"`
+	DataSHA256      string          `json:"datasha256,omitempty"`
+	DataSize        *int64          `json:"datasize,omitempty"`
 	Data            json.RawMessage `json:"data,omitempty"`
 }
 
 // Encode writes the event as the body of a message, after checking it as
 // Decode would.
 func (e *Event) Encode() (string, error) {
+	body, err := e.encode()
+	if err == nil && len(body) > MaxMessage {
+		return "", fmt.Errorf("task %s: the message has %d bytes, more than %d; arguments of this size need ClientOptions.Payloads", e.Type, len(body), MaxMessage)
+	}
+	return body, err
+}
+
+// encode is Encode for a body of any size.
+func (e *Event) encode() (string, error) {
 	if err := e.check(); err != nil {
 		return "", err
 	}
@@ -69,7 +85,10 @@ func (e *Event) Encode() (string, error) {
 		Time: stamp(e.Time), NotBefore: stamp(e.NotBefore), Traceparent: e.Traceparent,
 		Data: e.Data,
 	}
-	if e.Data != nil {
+	if e.Ref != nil {
+		w.DataRef, w.DataSHA256, w.DataSize = e.Ref.URL, e.Ref.SHA256, &e.Ref.Size
+	}
+	if e.Data != nil || e.Ref != nil {
 		w.DataContentType = "application/json"
 	}
 	body, err := plainJSON(w)
@@ -84,11 +103,7 @@ func (e *Event) Encode() (string, error) {
 	}
 	// SQS takes the characters of XML 1.0, JSON two more.
 	body = strings.ReplaceAll(body, "\ufffe", `\ufffe`)
-	body = strings.ReplaceAll(body, "\uffff", `\uffff`)
-	if len(body) > MaxMessage {
-		return "", fmt.Errorf("task %s: the message has %d bytes, more than %d", e.Type, len(body), MaxMessage)
-	}
-	return body, nil
+	return strings.ReplaceAll(body, "\uffff", `\uffff`), nil
 }
 
 // plainJSON writes < > & as they are.
@@ -128,7 +143,7 @@ func (e *Event) check() error {
 			return &FormatError{f.name + " has a control character"}
 		}
 	}
-	return nil
+	return e.checkRef()
 }
 
 // Decode reads the body of a message. It is strict: names of attributes are
@@ -169,6 +184,9 @@ func Decode(body string) (*Event, error) {
 		}
 	}
 	if err := members.contentType(); err != nil {
+		return nil, err
+	}
+	if err := members.reference(e); err != nil {
 		return nil, err
 	}
 	e.Extensions = members.extensions()

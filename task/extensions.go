@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-const maxExtensions = maxMembers - 9 // an event's own attributes
+const maxExtensions = maxMembers - 12 // an event's own attributes
 
 // ownAttribute reports whether an attribute of an event has a field of its own
 // in Event, or is decided by it.
 func ownAttribute(name string) bool {
 	switch name {
-	case "specversion", "id", "source", "type", "time", "notbefore", "traceparent", "datacontenttype", "data", "data_base64":
+	case "specversion", "id", "source", "type", "time", "notbefore", "traceparent", "datacontenttype", "data", "data_base64",
+		"dataref", "datasha256", "datasize":
 		return true
 	}
 	return false

@@ -32,6 +32,7 @@ type delivery struct {
 	event *Event // nil if the message is none
 	run   Run
 	pause time.Duration // of a message given back
+	done  bool          // it ran and succeeded
 
 	// Guarded by leases.mu.
 	state     state

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 const (
@@ -44,6 +45,9 @@ type WorkerOptions struct {
 	// DeadLetter takes what cannot be run; default the queue named by the
 	// redrive attribute of the worker's queue. Run fails where there is neither.
 	DeadLetter *queue.Queue
+	// Payloads is where arguments too large for a message are, that of
+	// ClientOptions.Payloads. Default nil: tasks with such arguments fail.
+	Payloads *payload.Store
 	// DrainTimeout is how long running tasks may go on after the worker was
 	// told to stop; default 30 s. Then their contexts end with ErrDraining.
 	DrainTimeout time.Duration

@@ -81,7 +81,9 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 	}()
 	err := ErrLeaseLost
 	if s.leases.start(d, ctx, cancel, abandon) {
-		err = protect(ctx, t, event)
+		if event, err = s.complete(ctx, event); err == nil {
+			err = protect(ctx, t, event)
+		}
 	}
 	returned = true
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) {

@@ -56,6 +56,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		s.leases.drop(d)
 		return Lost
 	case err == nil:
+		d.done = true
 		s.deletes.add(d)
 		return Done
 	case isPostponed(err):
@@ -133,7 +134,13 @@ func (s *shift) deleteBatch(ds []*delivery) {
 		for i, d := range ds {
 			receipts[i] = d.msg.Receipt
 		}
-		return s.q.Delete(ctx, receipts...)
+		errs, err := s.q.Delete(ctx, receipts...)
+		for i, d := range ds {
+			if err == nil && errs[i] == nil {
+				s.spent(d)
+			}
+		}
+		return errs, err
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 // Worker runs the tasks of one queue.
@@ -95,6 +96,10 @@ type shift struct {
 	leases  leases
 	deletes *batcher[*delivery]
 	returns *batcher[*delivery]
+
+	removals     *batcher[payload.Ref] // of payloads whose messages are deleted
+	removing     context.Context       // of all removals
+	stopRemoving context.CancelFunc
 }
 
 func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
@@ -108,6 +113,8 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 	// what is not yet acknowledged is bounded here.
 	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
 	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
+	s.removals = newBatcher(s.removeBatch, settleLanes, removeLimit)
+	s.removing, s.stopRemoving = context.WithCancel(context.Background())
 	for _, t := range w.tasks {
 		if s.redrive > 0 && t.attempts > s.redrive {
 			s.log.Warn("task has more attempts than the queue delivers; the queue's limit holds",
@@ -160,6 +167,7 @@ func (s *shift) work(ctx context.Context) error {
 	s.returns.wait()
 	close(stopBeating)
 	<-beating
+	s.endRemovals()
 
 	if ctx.Err() == nil {
 		return fmt.Errorf("task: worker of %s: %w", s.q.Name(), context.Cause(receiving))
