@@ -6,6 +6,7 @@
 package drivertest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -16,7 +17,6 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dayfly-dev/dayfly/records/driver"
 )
@@ -153,12 +153,15 @@ func (e *env) is(want driver.Record) {
 	if err != nil {
 		e.Fatalf("get %.80q: %v", want.Key, err)
 	}
-	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), sameTime); diff != "" {
+	if diff := gocmp.Diff(want, got, sameBytes, sameTime); diff != "" {
 		e.Fatalf("get %.80q (-want +got):\n%s", want.Key, diff)
 	}
 }
 
-var sameTime = gocmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+var (
+	sameTime  = gocmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+	sameBytes = gocmp.Comparer(bytes.Equal) // also quicker than element by element
+)
 
 // none checks that there is no record of a key.
 func (e *env) none(key string) {

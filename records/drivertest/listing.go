@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -82,11 +83,11 @@ var listingTests = map[string]func(*env){
 		mark := e.mark()
 		var want []driver.Record
 		for i := range 7 {
-			want = append(want, e.put(driver.Record{Key: fmt.Sprint("k", i), Mark: mark, Expires: ago(-3600_000_000_000), Value: []byte(strings.Repeat("\x00v", i))}))
+			want = append(want, e.put(driver.Record{Key: fmt.Sprint("k", i), Mark: mark, Expires: ago(-time.Hour), Value: []byte(strings.Repeat("\x00v", i))}))
 		}
 		got := e.list(mark, 3, nil)
 		slices.SortFunc(got, func(a, b driver.Record) int { return strings.Compare(a.Key, b.Key) })
-		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), sameTime); diff != "" {
+		if diff := gocmp.Diff(want, got, sameBytes, sameTime); diff != "" {
 			e.Fatalf("listed (-want +got):\n%s", diff)
 		}
 		r := got[3]
