@@ -28,6 +28,7 @@ import (
 	"github.com/dayfly-dev/dayfly/app/supervise"
 	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/payload"
 	"github.com/dayfly-dev/dayfly/task/schedule"
 )
 
@@ -60,12 +61,13 @@ type App struct {
 	variables Variables
 	addresses []Address
 
-	queues  *queue.Service
-	sqs     *sqs.Client // nil when the queues are embedded
-	names   names
-	buckets *buckets
-	inbox   *inboxView // nil when mail is not captured here
-	edge    *edge.Edge
+	queues   *queue.Service
+	sqs      *sqs.Client // nil when the queues are embedded
+	names    names
+	buckets  *buckets
+	payloads *payload.Store // arguments of tasks that are too large for a message
+	inbox    *inboxView     // nil when mail is not captured here
+	edge     *edge.Edge
 	// drainSite takes no more requests and answers what was begun; nil without a site.
 	drainSite func(context.Context) error
 	history   *history
@@ -136,6 +138,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		{"queues", a.startQueues},
 		{"AWS endpoint", a.startAWS},
 		{"buckets", a.startBuckets},
+		{"payloads", a.startPayloads},
 		{"caches", a.startCaches},
 		{"mail", a.startMail},
 		{"databases", a.startDatabases},

@@ -19,7 +19,7 @@ func (a *App) startSchedule(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := schedule.Options{Ticks: ticks, Log: a.log, Enqueue: schedule.Into(a.queues, nil)}
+	o := schedule.Options{Ticks: ticks, Log: a.log, Enqueue: schedule.Into(a.queues, a.enqueuing())}
 	for _, name := range sortedKeys(a.manifest.Schedule) {
 		s, err := a.manifest.Times(name)
 		if err != nil {

@@ -175,7 +175,7 @@ func (c *controller) steps(w http.ResponseWriter, r *http.Request, do func(conte
 
 func (c *controller) run(w http.ResponseWriter, r *http.Request) {
 	var run control.Run
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8<<20)).Decode(&run); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, control.MaxRun)).Decode(&run); err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("not understood: %w", err))
 		return
 	}
@@ -199,7 +199,7 @@ func (a *App) RunTask(ctx context.Context, run control.Run) (control.Ran, error)
 	if len(run.Args) == 0 {
 		run.Args = json.RawMessage("{}")
 	}
-	id, err := task.EnqueueNamed(ctx, task.NewClient(a.queues.Queue(name), nil), run.Task, run.Args, task.Delay(run.Delay))
+	id, err := task.EnqueueNamed(ctx, task.NewClient(a.queues.Queue(name), a.enqueuing()), run.Task, run.Args, task.Delay(run.Delay))
 	return control.Ran{ID: id, Task: run.Task, Queue: run.Queue}, err
 }
 

@@ -28,6 +28,10 @@ type Status struct {
 	Schedules []dash.Schedule `json:"schedules"`
 }
 
+// MaxRun is the largest body of POST /run in bytes: the largest arguments a task
+// takes, 32 MiB, and what is around them.
+const MaxRun = 32<<20 + 64<<10
+
 // Run is the body of POST /run.
 type Run struct {
 	Task  string          `json:"task"`

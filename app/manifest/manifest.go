@@ -98,6 +98,10 @@ type Cache struct {
 	Size Size     `toml:"size"` // bytes held, 1MiB–1TiB, default 64MiB
 }
 
+// PayloadsBucket is the bucket that every application has besides its own: for
+// arguments of tasks that are too large for a message.
+const PayloadsBucket = "dayfly-payloads"
+
 // Bucket keeps objects.
 type Bucket struct {
 	Public  bool     `toml:"public"`  // browsers may load objects without a signature

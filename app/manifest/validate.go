@@ -189,6 +189,9 @@ func (c *checker) stores() {
 		}
 	}
 	for _, name := range sorted(c.m.Bucket) {
+		if name == PayloadsBucket {
+			c.fail("bucket."+name, "%q is dayfly's own bucket, for large arguments of tasks: use another name", name)
+		}
 		if !bucketForm.MatchString(name) {
 			c.fail("bucket."+name, "%q is not a bucket's name: use 3 to 40 of a-z, 0-9 and -", name)
 		}

@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dayfly-dev/dayfly/app/control"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
-// maxArguments is the most a task's arguments may hold, in bytes: a message has
-// at most 1 MiB, the event around them included.
-const maxArguments = 1<<20 - 4<<10
+// maxArguments is the most a task's arguments may hold, in bytes.
+const maxArguments = payload.DefaultMaxSize
 
 func runCommand(p *place) *cobra.Command {
 	var (

@@ -78,6 +78,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"manifest": writeManifest,
+			"enlarge":  enlarge,
+			"stored":   stored,
 			"wait-for": waitFor,
 			"fetch":    fetch,
 			"gone":     gone,
@@ -92,6 +94,24 @@ func writeManifest(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, append(text, []byte("\n[listen]\n"+ts.Getenv("LISTEN"))...), 0o600))
+}
+
+// enlarge writes a JSON text of about so many bytes: enlarge FILE BYTES.
+func enlarge(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(`{"text":"`+strings.Repeat("<long>", n/6)+`"}`), 0o600))
+}
+
+// stored looks for one file below a folder that is the same as another:
+// stored DIR FILE.
+func stored(ts *testscript.TestScript, _ bool, args []string) {
+	want := ts.ReadFile(args[1])
+	found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*", "*"))
+	ts.Check(err)
+	if len(found) != 1 || ts.ReadFile(found[0]) != want {
+		ts.Fatalf("%q instead of one file of %d bytes", found, len(want))
+	}
 }
 
 // waitFor runs a command until its output matches: wait-for REGEXP COMMAND….

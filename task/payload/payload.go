@@ -36,7 +36,9 @@ const (
 	// MaxDelay is how far ahead a task with a payload may be due.
 	MaxDelay = 366 * 24 * time.Hour
 
-	defaultMaxSize = 64 << 20
+	// DefaultMaxSize is the largest payload in bytes, unless Options say else.
+	DefaultMaxSize = 32 << 20
+
 	maxMaxSize     = 1 << 30
 	defaultTimeout = 2 * time.Minute
 	maxURL         = 512 // bytes of a store's address
@@ -45,7 +47,7 @@ const (
 // Options of a Store. Nil means the defaults.
 type Options struct {
 	// MaxSize is the largest payload in bytes that is stored or read, 1 to
-	// 1 GiB; default 64 MiB. A worker holds one in memory for each task it
+	// 1 GiB; default 32 MiB. A worker holds one in memory for each task it
 	// runs, and what it is decoded to.
 	MaxSize int64
 	// Timeout bounds one object's transfer, so that a store that hangs does
@@ -59,7 +61,7 @@ func (o *Options) normalised() (Options, error) {
 		n = *o
 	}
 	if n.MaxSize == 0 {
-		n.MaxSize = defaultMaxSize
+		n.MaxSize = DefaultMaxSize
 	}
 	if n.Timeout == 0 {
 		n.Timeout = defaultTimeout
@@ -151,6 +153,13 @@ func parse(address string, o *Options) (s *Store, bucket string, err error) {
 		s.prefix = path + "/"
 	}
 	return s, u.Host, nil
+}
+
+// BucketOf is the name of the bucket in an address, for those who open it
+// themselves.
+func BucketOf(address string) (string, error) {
+	_, name, err := parse(address, nil)
+	return name, err
 }
 
 // URL is the store's address, without a slash at its end.
