@@ -24,15 +24,17 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 // parts is what both kinds of process are made of.
 type parts struct {
-	db     *store.DB
-	queue  *queue.Queue
-	bucket *blob.Bucket
-	cache  *cache.Cache // nil when there is none
-	jobs   *jobs.Jobs
+	db       *store.DB
+	queue    *queue.Queue
+	payloads *payload.Store // nil when there is none
+	bucket   *blob.Bucket
+	cache    *cache.Cache // nil when there is none
+	jobs     *jobs.Jobs
 }
 
 // openParts connects to everything. What does not work is an error here, not
@@ -46,6 +48,11 @@ func openParts(ctx context.Context, s *settings, log *slog.Logger) (*parts, erro
 	if p.bucket, err = dayflyblob.Open(ctx, s.Bucket, nil); err != nil {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
+	if s.Payloads != "" {
+		if p.payloads, err = payload.Open(ctx, s.Payloads, nil); err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+	}
 	if s.Cache != "" {
 		if p.cache, err = memcachedcache.Open(s.Cache); err != nil {
 			return nil, errors.Join(fmt.Errorf("cache: %w", err), p.close())
@@ -58,7 +65,7 @@ func openParts(ctx context.Context, s *settings, log *slog.Logger) (*parts, erro
 		return nil, errors.Join(err, p.close())
 	}
 	p.jobs = (&jobs.Jobs{
-		Client: task.NewClient(p.queue, &task.ClientOptions{Source: "releases"}), DB: p.db, Bucket: p.bucket,
+		Client: task.NewClient(p.queue, &task.ClientOptions{Source: "releases", Payloads: p.payloads}), DB: p.db, Bucket: p.bucket,
 		MailFrom: s.MailFrom, DigestTo: s.DigestTo, SiteURL: s.SiteURL, Log: log,
 	}).Define()
 	return p, nil
@@ -71,6 +78,9 @@ func (p *parts) close() error {
 	}
 	if p.cache != nil {
 		errs = append(errs, p.cache.Close())
+	}
+	if p.payloads != nil {
+		errs = append(errs, p.payloads.Close())
 	}
 	return errors.Join(append(errs, p.bucket.Close(), p.queue.Service().Close())...)
 }

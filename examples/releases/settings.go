@@ -15,6 +15,7 @@ type settings struct {
 	SiteURL        string // SITE_URL, default http://127.0.0.1:$PORT
 	Database       string // DATABASE_URL, default sqlite in .dayfly/db
 	Queue          string // QUEUE_DEFAULT_URL
+	Payloads       string // PAYLOADS_URL, may be empty
 	Bucket         string // BUCKET_ADVISORIES
 	BucketURL      string // BUCKET_ADVISORIES_URL; "": the site renders advisories itself
 	Cache          string // CACHE_DEFAULT_URL; "": none
@@ -43,6 +44,7 @@ func readSettings(environ []string) (*settings, error) {
 		Process:        get("DAYFLY_PROCESS", "releases"),
 		Database:       get("DATABASE_URL", ""),
 		Queue:          env["QUEUE_DEFAULT_URL"],
+		Payloads:       env["PAYLOADS_URL"],
 		Bucket:         env["BUCKET_ADVISORIES"],
 		BucketURL:      strings.TrimRight(env["BUCKET_ADVISORIES_URL"], "/"),
 		Cache:          env["CACHE_DEFAULT_URL"],

@@ -41,7 +41,7 @@ func worker(ctx context.Context, s *settings, log *slog.Logger) error {
 		return fmt.Errorf("mail: %w", err)
 	}
 	w, err := task.NewWorker(p.queue, task.WorkerOptions{
-		Tasks: j.All(), Concurrency: workerConcurrency, Log: log, DrainTimeout: 20 * time.Second,
+		Tasks: j.All(), Payloads: p.payloads, Concurrency: workerConcurrency, Log: log, DrainTimeout: 20 * time.Second,
 		Backoff: task.Backoff{Min: 5 * time.Second, Floor: time.Second},
 	})
 	if err != nil {
