@@ -8,6 +8,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/blob/s3server"
 	"github.com/dayfly-dev/dayfly/internal/gateway"
+	"github.com/dayfly-dev/dayfly/internal/http1"
 	"github.com/dayfly-dev/dayfly/internal/sigv4"
 	"github.com/dayfly-dev/dayfly/internal/stsserver"
 	"github.com/dayfly-dev/dayfly/mail/sesserver"
@@ -86,7 +87,8 @@ func (a *App) startGateway(context.Context) error {
 		return err
 	}
 	url := "http://" + l.Addr().String()
-	a.serveHTTP("AWS endpoint", l, &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
+	a.serve("AWS endpoint", l, closing{&http1.Server{Log: a.log,
+		HTTP: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}})
 	a.onStop("long polls", sqs.Shutdown)
 	a.address("AWS endpoint", url, note)
 	a.variables.set("AWS_ENDPOINT_URL", url)

@@ -40,11 +40,19 @@ func (a *App) serveHTTP(name string, l net.Listener, s *http.Server) {
 	a.serve(name, l, closing{s})
 }
 
-// closing cuts off what net/http leaves running when the time of Shutdown ends.
-type closing struct{ *http.Server }
+// closing cuts off what a server of HTTP leaves running when the time of
+// Shutdown ends.
+type closing struct {
+	closer
+}
+
+type closer interface {
+	server
+	Close() error
+}
 
 func (c closing) Shutdown(ctx context.Context) error {
-	err := c.Server.Shutdown(ctx)
+	err := c.closer.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(c.Close(), err)
 	}

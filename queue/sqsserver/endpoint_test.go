@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/dayfly-dev/dayfly/internal/gateway"
+	"github.com/dayfly-dev/dayfly/internal/http1"
 	"github.com/dayfly-dev/dayfly/internal/sigv4"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/diskqueue"
@@ -51,7 +52,7 @@ func listen(t testing.TB) *endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &http.Server{Handler: g}
+	h := &http1.Server{HTTP: &http.Server{Handler: g}}
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
 	e.url = "http://" + l.Addr().String()
