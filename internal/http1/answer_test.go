@@ -225,3 +225,33 @@ func TestPassedOn(t *testing.T) {
 		c.Close()
 	}
 }
+
+// What was read of a connection comes first, however it is read.
+func TestBegun(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, read := range map[string]func(*begun) ([]byte, error){
+		"Read": func(b *begun) ([]byte, error) { return io.ReadAll(struct{ io.Reader }{b}) },
+		"Copy": func(b *begun) ([]byte, error) {
+			var to strings.Builder
+			_, err := io.Copy(&to, b)
+			return []byte(to.String()), err
+		},
+	} {
+		c := dial(t, l.Addr().String())
+		theirs, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, " that follows")
+		c.Close()
+		got, err := read(&begun{TCPConn: theirs.(*net.TCPConn), rest: []byte("what was read and what")})
+		if string(got) != "what was read and what that follows" || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		theirs.Close()
+	}
+}
