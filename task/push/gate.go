@@ -1,0 +1,140 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/task"
+)
+
+const (
+	failuresToClose = 5 // in a row, of an endpoint that answers
+	minPause        = 100 * time.Millisecond
+	maxPause        = 5 * time.Second
+	tellEach        = time.Minute
+)
+
+// verdict is what one push says about the endpoint.
+type verdict int
+
+const (
+	works   verdict = iota // it ran the task, or had something against that one task
+	fails                  // it answered as one that works does not, or not at all
+	missing                // it was not reached
+	silent                 // nothing: the push was broken off from here
+)
+
+// gate keeps tasks from an endpoint that is down, so that their attempts are not
+// used up in seconds. It closes when the endpoint is not reached, or has failed
+// five times in a row; then one push at a time goes to see, with a growing pause
+// between, and the first that works opens it for all.
+type gate struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced when one may look again
+	failures int           // in a row, while open
+	level    int           // pushes that failed since it closed; 0: open
+	next     time.Time     // of the next probe
+	probing  bool
+	told     time.Time
+}
+
+func (g *gate) init(log *slog.Logger) { g.log, g.changed = log, make(chan struct{}) }
+
+// enter waits until a push may go. probe is to be handed to leave.
+func (g *gate) enter(ctx context.Context, stopping <-chan struct{}) (probe bool, err error) {
+	for {
+		g.mu.Lock()
+		wait, changed := time.Until(g.next), g.changed
+		switch {
+		case g.level == 0:
+			g.mu.Unlock()
+			return false, nil
+		case g.probing:
+			wait = maxTimeout // until it changes
+		case wait <= 0:
+			g.probing = true
+			g.mu.Unlock()
+			return true, nil
+		}
+		g.mu.Unlock()
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-stopping:
+			err = errStopping
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		timer.Stop()
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// leave says what a push that entered has found.
+func (g *gate) leave(probe bool, v verdict, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if probe {
+		g.probing = false
+	}
+	switch {
+	case v == works:
+		if g.level > 0 {
+			g.log.Info("the push endpoint answers again")
+		}
+		g.level, g.failures, g.told = 0, 0, time.Time{}
+	case v == silent, g.level > 0 && !probe: // sent before it closed
+	case g.level > 0:
+		g.close(err)
+	default:
+		if g.failures++; v == missing || g.failures >= failuresToClose {
+			g.close(err)
+		}
+	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// close is called with mu held.
+func (g *gate) close(err error) {
+	g.level++
+	pause := min(maxPause, minPause<<min(g.level, 10))
+	g.next = time.Now().Add(pause/2 + rand.N(pause/2))
+	if time.Since(g.told) > tellEach {
+		g.told = time.Now()
+		g.log.Warn("the push endpoint is down: tasks wait, and one at a time goes to see", "error", err)
+	}
+}
+
+// verdictOf judges the endpoint by an exchange. Statuses of a client's mistake
+// speak of one task; those that a wrong address, a wrong token or an overload
+// gives speak of all.
+func verdictOf(a answer, err error) verdict {
+	switch {
+	case errors.Is(err, errStopping), errors.Is(err, task.ErrDraining), errors.Is(err, task.ErrLeaseLost):
+		return silent
+	case unsent(err):
+		return missing
+	case err != nil:
+		return fails
+	}
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooManyRequests:
+		return fails
+	}
+	if a.status >= 200 && a.status <= 299 || a.status >= 400 && a.status <= 499 {
+		return works
+	}
+	return fails
+}

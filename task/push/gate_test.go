@@ -1,0 +1,151 @@
+package push
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestUnreachable: an endpoint that cannot be reached uses up no attempt,
+// however long, and is looked for one push at a time.
+func TestUnreachable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 1, status(200))
+		r.setDown(errRefused)
+		r.enqueue("a", "b", "c")
+		stop := r.run()
+		time.Sleep(3*time.Hour + time.Second) // longer than a message is held
+		dials, hours := r.dialed(), 3
+		if least, most := hours*3600/5, hours*3600/2+20; dials < least || dials > most {
+			t.Errorf("%d connections tried in %d h, not %d–%d", dials, hours, least, most)
+		}
+		r.setDown(nil)
+		time.Sleep(maxPause)
+		stop()
+		if n := len(r.requests()); n != 3 {
+			t.Errorf("%d requests: %v", n, r.requests())
+		}
+		for _, x := range r.requests() {
+			if !strings.HasSuffix(x, " 1") {
+				t.Errorf("%s: not the first attempt", x)
+			}
+		}
+		if n := strings.Count(r.logs.text(), "the push endpoint is down"); n < 100 || n > 181 {
+			t.Errorf("said %d times in three hours", n)
+		}
+		if !strings.Contains(r.logs.text(), "answers again") || !strings.Contains(r.logs.text(), errRefused.Error()) {
+			t.Errorf("log:\n%.2000s", r.logs.text())
+		}
+		r.empty()
+	})
+}
+
+// TestFailingEndpoint: an endpoint that answers nothing but failures gets few
+// tasks while it does, and all of them afterwards.
+func TestFailingEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		broken.Store(true)
+		r := newRig(t, "default", 5, func(w http.ResponseWriter, q *http.Request) {
+			if broken.Load() {
+				w.WriteHeader(502)
+			}
+		})
+		var ids []string
+		for i := range 100 {
+			ids = append(ids, fmt.Sprint(i))
+		}
+		r.enqueue(ids...)
+		stop := r.run()
+		time.Sleep(5 * time.Minute)
+		broken.Store(false)
+		during := len(r.requests())
+		if during < failuresToClose || during > 5*60/2+20 {
+			t.Errorf("%d requests in five minutes", during)
+		}
+		time.Sleep(time.Minute)
+		stop()
+		if n := len(r.requests()) - during; n != 100 {
+			t.Errorf("%d requests afterwards", n)
+		}
+		if n := len(r.letters()); n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+		r.empty()
+	})
+}
+
+// TestOneBadTask: tasks that fail among others that do not have nobody wait.
+func TestOneBadTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 3, func(w http.ResponseWriter, q *http.Request) {
+			if strings.HasPrefix(q.Header.Get("ce-id"), "bad") {
+				w.WriteHeader(422)
+			}
+		})
+		r.enqueue("bad1", "bad2", "bad3", "bad4", "bad5", "bad6", "bad7", "good")
+		stop := r.run()
+		time.Sleep(10 * time.Second)
+		stop()
+		for _, x := range r.requests() {
+			if x == "0 good 1" {
+				return
+			}
+		}
+		t.Errorf("%v", r.requests())
+	})
+}
+
+// TestStop: who waits for the endpoint is given back at once, and has lost no
+// attempt; what the endpoint is at is waited for.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 1, func(w http.ResponseWriter, q *http.Request) { time.Sleep(20 * time.Second) })
+		r.setDown(errRefused)
+		r.enqueue("a", "b")
+		stop := r.run()
+		time.Sleep(time.Minute)
+		before := time.Now()
+		stop()
+		if took := time.Since(before); took > time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		r.setDown(nil)
+		r.begun = time.Now()
+		stop = r.run()
+		time.Sleep(time.Second)
+		stop()
+		if d := cmp.Diff([]string{"0 a 1", "0 b 1"}, sorted(r.requests())); d != "" {
+			t.Error(d)
+		}
+		r.empty()
+		if strings.Count(r.logs.text(), "endpoint is down") != 1 {
+			t.Errorf("the stop was taken for the endpoint's:\n%s", r.logs.text())
+		}
+	})
+}
+
+// TestStopBrokenOff: what does not end within the drain is given back.
+func TestStopBrokenOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 1, inTurn(func(w http.ResponseWriter, q *http.Request) { <-q.Context().Done() }, status(200)))
+		r.o.DrainTimeout = 3 * time.Second
+		r.enqueue("a")
+		stop := r.run()
+		time.Sleep(time.Second)
+		stop()
+		stop = r.run()
+		time.Sleep(time.Second)
+		stop()
+		if d := cmp.Diff([]string{"returned a 1", "done a 1"}, r.outcomes()); d != "" {
+			t.Error(d)
+		}
+		r.empty()
+	})
+}
