@@ -5,7 +5,7 @@ VENV    := .tools/venv
 PACKAGES = ./...
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build check test race lint bench bench-queue live tools fuzz soak soak-queue clean
+.PHONY: help build check test race lint bench bench-queue bench-tasks live tools fuzz soak soak-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ bench: tools ## the figures of doc/bench.md
 bench-queue: ## the queue beside its peers, in one run (PART=sdk,raw,engine,backlog)
 	$(GO) test -C test/peers ./...
 	bash test/bench-queue.sh
+
+bench-tasks: ## tasks beside asynq, River and Celery, in one run (PART=endtoend,enqueue,latency)
+	bash test/bench-tasks.sh
 
 live: ## the release watcher against the real registries (needs a network)
 	$(GO) test -count=1 -tags live -v ./examples/releases/internal/live

@@ -51,6 +51,11 @@ func Start(log string, cmd *exec.Cmd) (*Process, error) {
 // has not ended after 10 s.
 func (p *Process) Stop(how syscall.Signal) {
 	p.cmd.Process.Signal(how) //nolint:errcheck // it may have ended
+	p.wait()
+}
+
+// wait waits for the end of the process, for 10 s; then it is killed.
+func (p *Process) wait() {
 	select {
 	case <-p.ended:
 	case <-time.After(10 * time.Second):

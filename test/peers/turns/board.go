@@ -30,7 +30,7 @@ type Work struct {
 // Board collects the samples of some works by subject.
 type Board struct {
 	title    string
-	unit     string // what is counted, such as message
+	unit     string   // what is counted, such as message
 	subjects []string // the first is the one that the aims are about
 	works    []Work
 	samples  map[string]map[string][]Sample // by work, then subject; in order of rounds
