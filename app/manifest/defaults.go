@@ -29,6 +29,7 @@ func (m *Manifest) setDefaults() {
 			q.Attempts = 5
 		}
 		setDefault(&q.Retention, Duration(4*24*time.Hour))
+		q.pushDefaults(m.has("queue."+name+".push_concurrency"), m.has("queue."+name+".push_timeout"))
 	}
 	for _, s := range m.Schedule {
 		if s.Cron != "" {

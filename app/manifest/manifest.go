@@ -74,6 +74,13 @@ type Queue struct {
 	Attempts   int      `toml:"attempts"`   // 1–1000, default 5; then NAME-dead
 	Delay      Duration `toml:"delay"`      // 0s–15m, default 0s
 	Retention  Duration `toml:"retention"`  // 60s–14d, default 4d; the dead-letter queue keeps 14d
+
+	// Push is where dayfly sends the queue's tasks: http://PROCESS/path for the
+	// process with http, else an address with host and port; "" leaves the queue
+	// to workers.
+	Push            string   `toml:"push"`
+	PushConcurrency int      `toml:"push_concurrency"` // tasks with the endpoint at once, 1–1000, default 8, with fifo 1
+	PushTimeout     Duration `toml:"push_timeout"`     // for one task, 1s–12h, default 10m
 }
 
 // Schedule puts a task into a queue at times.

@@ -79,6 +79,31 @@ func TestParseWhole(t *testing.T) {
 	}
 }
 
+func pushed(to string) string {
+	return "name = \"a\"\n[process]\ncron = { command = \"x\" }\nweb = { command = \"x\", http = true }\n[queue.q]\npush = \"" + to + "\"\n"
+}
+
+func TestPush(t *testing.T) {
+	for to, process := range map[string]string{"http://web/tasks": "web", "http://web": "web", "http://web:80/": "", "https://tasks.example.com:443/run?key=hunter2": "", "http://[::1]:8000/": ""} {
+		m, err := Parse("m.toml", []byte(pushed(to)))
+		if err != nil {
+			t.Errorf("%s: %v", to, err)
+			continue
+		}
+		q := m.Queue["q"]
+		if q.PushProcess() != process || q.PushConcurrency != 8 || q.PushTimeout != Duration(10*time.Minute) || strings.Contains(q.PushPlace(), "hunter2") {
+			t.Errorf("%s: process %q, at %s, %+v", to, q.PushProcess(), q.PushPlace(), q)
+		}
+	}
+	m, err := Parse("m.toml", []byte(pushed("http://web/")+"fifo = true\n[queue.other]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q, other := m.Queue["q"], m.Queue["other"]; q.PushConcurrency != 1 || other.PushProcess() != "" || other.PushTimeout != 0 {
+		t.Errorf("%+v, %+v", q, other)
+	}
+}
+
 func TestErrorsSayWhereAndWhat(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"unknown key", "name = \"a\"\n[process.web]\ncomand = \"x\"\n", "m.toml:3:1: unknown key \"comand\" in [process.web]; did you mean \"command\"?"},
@@ -96,6 +121,23 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"no command", "name = \"a\"\n\n[process.web]\nhttp = true\n", "m.toml:3:10: process \"web\" has no command"},
 		{"schedule's queue", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\nqueue = \"defualt\"\n", "m.toml:6:1: there is no [queue.defualt]; did you mean \"default\"?"},
 		{"schedule's queue is FIFO", "name = \"a\"\n[queue.default]\nfifo = true\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\n", "queue \"default\" is FIFO, where a message needs a group"},
+		{"push to a misspelt process", pushed("http://wbe/tasks"), "m.toml:6:1: there is no [process.wbe]; did you mean \"web\"?"},
+		{"push to no process", pushed("https://example.com/tasks?key=hunter2"), "there is no [process.example.com]: name one with http = true, or, for an address elsewhere, its port, as in https://example.com:443/"},
+		{"push to a process without http", pushed("http://cron/tasks"), "process \"cron\" has no http = true"},
+		{"push to a process by https", pushed("https://web/tasks"), "write http://web/tasks"},
+		{"push with a password", pushed("http://u:hunter2@web:80/"), "m.toml:6:1: queue.q.push has a user or a password in it: take it out; an endpoint knows dayfly by PUSH_TOKEN"},
+		{"push with a fragment", pushed("http://web/#hunter2"), "has a # in it"},
+		{"push that is no address", pushed("web/hunter2"), "queue.q.push is not an address such as"},
+		{"push that cannot be parsed", pushed("http://u:hunter2@[::1"), "queue.q.push is not an address such as"},
+		{"push by another scheme", pushed("ftp://web/hunter2"), "queue.q.push is not an address such as"},
+		{"push to no port", pushed("http://web:/tasks"), "without a port"},
+		{"push to port 0", pushed("http://web:0/"), "has the port \"0\""},
+		{"push to IPv6 without a port", pushed("http://[::1]/"), "names the host \"[::1]\" without a port"},
+		{"push to nowhere", pushed(""), "m.toml:6:1: queue.q.push is empty"},
+		{"push concurrency", pushed("http://web/\"\npush_concurrency = 0\npush_timeout = \"13h"), "m.toml:7:1: queue.q.push_concurrency is 0; it must be between 1 and 1000"},
+		{"push timeout", pushed("http://web/\"\npush_timeout = \"13h"), "m.toml:7:1: queue.q.push_timeout is 13h; it must be between 1s and 12h"},
+		{"push options without push", "name = \"a\"\n[queue.q]\npush_timeout = \"1m\"\n", "m.toml:3:1: queue.q.push_timeout is of no use without push"},
+		{"misspelt push option", "name = \"a\"\n[queue.q]\npush_timout = \"1m\"\n", "did you mean \"push_timeout\"?"},
 		{"time zone", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ntask = \"t\"\ntimezone = \"Europe/Sofja\"\n", "is not a time zone"},
 		{"cron and every", "name = \"a\"\n[queue.default]\n[schedule.s]\nevery = \"1m\"\ncron = \"* * * * *\"\ntask = \"t\"\n", "needs either cron"},
 		{"not TOML", "name = \"a\"\n[process.web\n", "m.toml:2:"},

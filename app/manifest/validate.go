@@ -130,6 +130,7 @@ func (c *checker) queues() {
 		c.duration(key+".delay", q.Delay, 0, 15*time.Minute)
 		c.duration(key+".retention", q.Retention, time.Minute, 14*24*time.Hour)
 		c.whole(key+".attempts", q.Attempts, 1, 1000)
+		c.push(key, q)
 	}
 }
 
