@@ -1,0 +1,339 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+)
+
+// attempt is one run at one effect: the machine that decides what to do next.
+// It touches neither store nor clock. Whoever drives it (drive.go, and the
+// exploration in the tests) asks next, does that, and says how it went.
+//
+// Invariants, by which an effect begins at most once until somebody who knows
+// that it did not happen says so:
+//
+//   - SENDING is only written on top of one's own CLAIMED, and the effect
+//     begins only after SENDING is known to be in the store.
+//   - From SENDING and UNKNOWN a record becomes NOT_SENT only by the hand of
+//     its owner, who knows, or of a person.
+//   - A run that has seen its effect happen writes SENT over whatever it finds:
+//     knowledge beats every state.
+//
+// A write that may or may not have happened is settled by reading: the owner's
+// name is in it. If it is not there yet the same write is made again on top of
+// the same version, which bars the first from landing later.
+type attempt struct {
+	terms
+
+	goal goal
+	todo action
+
+	base string // version of what was read last, on which want is written; "": no record
+	seen Entry  // what was read last, or written
+	want Entry  // what is being written
+	mine Entry  // SENDING as this run wrote it
+
+	outcome outcome
+	end     verdict
+}
+
+// terms of an attempt: who makes it and how.
+type terms struct {
+	key        string
+	owner      string
+	worker     string
+	payload    string
+	policy     Policy
+	lease      time.Duration
+	quarantine time.Duration
+	task       string
+	run        string
+	queue      string
+}
+
+// action is what an attempt wants done next.
+type action int
+
+const (
+	actRead    action = iota // read the record; then call read
+	actWrite                 // write want on top of base; then wrote
+	actPrepare               // make ready, with nothing happening yet; then prepared
+	actPerform               // bring the effect about; then performed
+	actEnd                   // nothing: end has the verdict
+)
+
+// goal is what the writes of an attempt are about.
+type goal int
+
+const (
+	goalClaim   goal = iota // to have the key
+	goalDeclare             // to declare another's effect unknown, then to go on
+	goalBarrier             // to have SENDING in the store
+	goalRecord              // to have the outcome in the store
+)
+
+// written is how a write went.
+type written int
+
+const (
+	wroteIt     written = iota
+	wroteNot            // certainly not: the record has another version
+	wroteMaybe          // it may have happened, or happen later
+	wroteNoMore         // as wroteMaybe, and the store cannot be asked
+)
+
+// fate is what is known of an effect.
+type fate int
+
+const (
+	fateNone fate = iota // it did not begin
+	fateSent
+	fateNotSent // certainly nothing happened
+	fateUnknown
+)
+
+// outcome of an effect.
+type outcome struct {
+	fate   fate
+	result string
+	why    string // of not sent and unknown
+}
+
+// ending is how an attempt ended.
+type ending int
+
+const (
+	endSent        ending = iota + 1 // by this run
+	endDuplicate                     // before this run
+	endNotSent                       // certainly not, by this run's effect
+	endUnknown                       // parked
+	endAgain                         // unknown, and to be begun again at until
+	endHeld                          // by another, until
+	endPayload                       // the key is on record with another payload
+	endUnreachable                   // the ledger cannot be asked; nothing was begun
+	endUnrecorded                    // the outcome is known and could not be recorded
+)
+
+// verdict is an ending and what goes with it.
+type verdict struct {
+	ending ending
+	until  time.Time
+	entry  Entry
+}
+
+func (a *attempt) next() action { return a.todo }
+
+func (a *attempt) conclude(e ending, until time.Time) {
+	a.todo, a.end = actEnd, verdict{e, until, a.seen}
+}
+
+func (a *attempt) write(e Entry) { a.todo, a.want = actWrite, e }
+
+// read takes the record as it is now; version "" is that there is none.
+func (a *attempt) read(e Entry, version string, now time.Time) {
+	a.seen, a.base = e, version
+	a.decide(now)
+}
+
+// wrote takes how writing want went.
+func (a *attempt) wrote(how written, version string, now time.Time) {
+	switch how {
+	case wroteIt:
+		a.seen, a.base = a.want, version
+		a.decide(now)
+	case wroteNot, wroteMaybe:
+		a.todo = actRead
+	case wroteNoMore:
+		a.unreachable()
+	}
+}
+
+// unreachable ends the attempt because the store does not answer.
+func (a *attempt) unreachable() {
+	if a.outcome.fate != fateNone {
+		a.conclude(endUnrecorded, time.Time{})
+		return
+	}
+	a.conclude(endUnreachable, time.Time{})
+}
+
+// decide goes on from what is in the store.
+func (a *attempt) decide(now time.Time) {
+	owned := a.base != "" && a.seen.Owner == a.owner
+	switch a.goal {
+	case goalClaim, goalDeclare:
+		if owned && a.seen.State == StateClaimed {
+			a.todo = actPrepare
+			return
+		}
+		a.admit(now)
+	case goalBarrier:
+		switch {
+		case owned && a.seen.State == StateClaimed:
+			a.barrier(now)
+		case owned && a.seen.State == StateSending && !now.After(a.seen.Until):
+			a.mine, a.todo = a.seen, actPerform
+		case owned: // SENDING or UNKNOWN is in the store, but too old to begin by
+			a.outcome = outcome{fate: fateNotSent, why: "the worker was stopped for longer than its lease before it could begin"}
+			a.goal = goalRecord
+			a.record(now)
+		default: // the claim was taken over
+			a.goal = goalClaim
+			a.admit(now)
+		}
+	case goalRecord:
+		a.record(now)
+	}
+}
+
+// admit decides about a record that is not this run's.
+func (a *attempt) admit(now time.Time) {
+	e := &a.seen
+	quiet := e.Until.Add(a.quarantine)
+	switch {
+	case a.base == "":
+		a.claim(now)
+	case a.payload != "" && e.Payload != "" && e.Payload != a.payload:
+		a.conclude(endPayload, time.Time{})
+	case e.State == StateSent:
+		a.conclude(endDuplicate, time.Time{})
+	case e.State == StateNotSent:
+		a.claim(now)
+	case e.State == StateClaimed && now.After(e.Until):
+		a.claim(now)
+	case e.State == StateClaimed:
+		a.conclude(endHeld, e.Until)
+	case e.overdue(now, a.quarantine):
+		a.goal = goalDeclare
+		a.write(declared(*e, now))
+	case e.State == StateSending:
+		a.conclude(endHeld, quiet)
+	case a.policy == AtMostOnce:
+		a.conclude(endUnknown, time.Time{})
+	case now.After(e.Until):
+		a.claim(now)
+	default:
+		a.conclude(endHeld, e.Until)
+	}
+}
+
+// declared is an effect in SENDING whose owner says nothing any more.
+func declared(e Entry, now time.Time) Entry {
+	e.State, e.At, e.Until = StateUnknown, now, now
+	e.Error = "the worker that began it did not say how it ended"
+	return e
+}
+
+// claim writes CLAIMED over a record that may be claimed, or over none.
+func (a *attempt) claim(now time.Time) {
+	a.goal = goalClaim
+	e := a.seen
+	e.Key, e.State, e.Policy, e.Epoch = a.key, StateClaimed, a.policy, e.Epoch+1
+	e.Owner, e.Worker = a.owner, a.worker
+	e.Task, e.Run, e.Queue = a.task, a.run, a.queue
+	e.At, e.Until = now, now.Add(a.lease)
+	if e.Payload == "" {
+		e.Payload = a.payload
+	}
+	a.write(e)
+}
+
+// prepared takes that all is ready to begin, or why not.
+func (a *attempt) prepared(why string, ok bool, now time.Time) {
+	if !ok {
+		a.outcome = outcome{fate: fateNotSent, why: why}
+		a.goal = goalRecord
+		a.record(now)
+		return
+	}
+	a.barrier(now)
+}
+
+// barrier writes SENDING over one's own claim: the intent, durable before the
+// first byte leaves. A claim that is past its lease but still there is as good.
+func (a *attempt) barrier(now time.Time) {
+	a.goal = goalBarrier
+	e := a.seen
+	e.State, e.Attempt, e.At, e.Until = StateSending, e.Attempt+1, now, now.Add(a.lease)
+	a.write(e)
+}
+
+// renewal is SENDING with a new lease, to be written on top of base while the
+// effect is under way; ok is false if the record is no longer this run's. It is
+// written with the state unchanged, so a renewal that lands late does no harm.
+func (a *attempt) renewal(now time.Time) (e Entry, ok bool) {
+	e = a.seen
+	if e.Owner != a.owner || e.State != StateSending {
+		return e, false
+	}
+	e.Until = now.Add(a.lease)
+	return e, true
+}
+
+// renewed takes what is in the store after a renewal.
+func (a *attempt) renewed(e Entry, version string) { a.seen, a.base = e, version }
+
+// performed takes how the effect ended. Its record is written on top of what
+// was seen last; if that changed the machine reads.
+func (a *attempt) performed(o outcome, now time.Time) {
+	a.outcome, a.goal = o, goalRecord
+	a.record(now)
+}
+
+// record writes the outcome, or ends if the store has it, or has better.
+func (a *attempt) record(now time.Time) {
+	owned := a.base != "" && a.seen.Owner == a.owner
+	open := owned && (a.seen.State == StateClaimed || a.seen.State == StateSending || a.seen.State == StateUnknown)
+	switch a.outcome.fate {
+	case fateSent:
+		a.recordSent(now)
+	case fateNotSent:
+		if !open {
+			a.conclude(endNotSent, time.Time{})
+			return
+		}
+		e := a.seen
+		e.State, e.At, e.Until, e.Error = StateNotSent, now, time.Time{}, a.outcome.why
+		a.write(e)
+	default:
+		if open && a.seen.State == StateSending {
+			e := a.seen
+			e.State, e.At, e.Until, e.Error = StateUnknown, now, now.Add(a.quarantine), a.outcome.why
+			a.write(e)
+			return
+		}
+		a.concludeUnknown()
+	}
+}
+
+func (a *attempt) recordSent(now time.Time) {
+	e := a.seen
+	if a.base == "" { // the record was deleted under us
+		e = a.mine
+	}
+	switch {
+	case a.base != "" && e.State == StateSent && slices.Contains(e.Sends, a.owner):
+		a.conclude(endSent, time.Time{})
+		return
+	case a.base != "" && e.State == StateSent && len(e.Sends) >= maxSends:
+		a.conclude(endSent, time.Time{})
+		return
+	case e.State != StateSent:
+		e.Owner, e.Worker, e.Result, e.Error = a.owner, a.worker, a.outcome.result, ""
+		e.At, e.Until = now, time.Time{}
+	}
+	e.State, e.Sends = StateSent, append(slices.Clone(e.Sends), a.owner)
+	a.write(e)
+}
+
+// concludeUnknown ends a run that does not know what its effect did.
+func (a *attempt) concludeUnknown() {
+	switch {
+	case a.base != "" && a.seen.State == StateSent:
+		a.conclude(endDuplicate, time.Time{})
+	case a.policy == AtMostOnce:
+		a.conclude(endUnknown, time.Time{})
+	default:
+		a.conclude(endAgain, a.seen.Until)
+	}
+}

@@ -1,0 +1,338 @@
+package ledger
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/records"
+)
+
+// The model is a store with one record, a queue that delivers the message of
+// one effect to several workers at once and again after each run that did not
+// end well, a provider that counts what it accepts, and a person. Explored is
+// every order of steps, with every fault at every step up to a number of them:
+// crashes, writes whose answer is lost (they landed, did not, or land later), a
+// store that does not answer, a reply of the provider that is lost. Clocks are
+// arbitrary: at every decision a lease may look over or not, which stands for
+// pauses, skew and slow workers, and costs no fault.
+
+// actor is one run: production's attempt, or a control that must fail.
+type actor interface {
+	next() action
+	target() (want Entry, base string, blind bool)
+	read(Entry, string, time.Time)
+	wrote(written, string, time.Time)
+	prepared(string, bool, time.Time)
+	performed(outcome, time.Time)
+	unreachable()
+	renewal(time.Time) (Entry, bool)
+	renewed(Entry, string)
+	verdict() ending
+	window() bool // whether a fault now may leave the effect unknown
+	clone() actor
+	key(current string) string
+}
+
+const (
+	modelLease      = time.Second
+	modelQuarantine = time.Minute
+)
+
+// The two times of a decision: nothing is over yet, or everything is.
+var (
+	early = time.Unix(1000, 0).UTC()
+	late  = early.Add(time.Hour)
+	times = [...]time.Time{early, late}
+)
+
+// production is the attempt of this package, driven by the model.
+type production struct{ attempt }
+
+func newProduction(owner string, policy Policy) actor {
+	p := &production{}
+	p.terms = terms{key: "k", owner: owner, policy: policy, lease: modelLease, quarantine: modelQuarantine}
+	return p
+}
+
+// settle makes what was just decided as old as everything else, so that it too
+// may look over or not to whoever comes next.
+func (p *production) settle() {
+	for _, e := range []*Entry{&p.want, &p.seen} {
+		if !e.Until.IsZero() {
+			e.At, e.Until = early, early.Add(modelLease)
+		}
+	}
+}
+
+func (p *production) target() (Entry, string, bool) { return p.want, p.base, false }
+func (p *production) read(e Entry, v string, now time.Time) {
+	p.attempt.read(e, v, now)
+	p.settle()
+}
+func (p *production) wrote(how written, v string, now time.Time) {
+	p.attempt.wrote(how, v, now)
+	p.settle()
+}
+func (p *production) prepared(why string, ok bool, now time.Time) {
+	p.attempt.prepared(why, ok, now)
+	p.settle()
+}
+func (p *production) performed(o outcome, now time.Time) {
+	p.attempt.performed(o, now)
+	p.settle()
+}
+func (p *production) verdict() ending { return p.end.ending }
+func (p *production) window() bool    { return p.goal == goalBarrier || p.goal == goalRecord }
+func (p *production) clone() actor    { c := *p; return &c }
+func (p *production) key(current string) string {
+	return fmt.Sprint(p.goal, p.todo, p.base == current, p.base == "", face(p.seen), face(p.want), p.outcome.fate, p.end.ending)
+}
+
+// face is what of an entry can make a difference.
+func face(e Entry) string {
+	return string(e.State) + "/" + e.Owner + "/" + fmt.Sprint(e.Sends) + strconv.FormatBool(e.Until.IsZero())
+}
+
+// world is one state of the model.
+type world struct {
+	rec     Entry
+	version int // of the record; 0: there is none
+	writes  int
+	late    []pending // writes that may still land
+	slots   []slot
+	sends   int
+	faults  int // that may still happen
+	said    int // words of the person left
+	resends int // the person's
+	sent    bool
+	hit     []string // owners whose window had a fault
+}
+
+type pending struct {
+	base string
+	want Entry
+}
+
+// slot is one message: the run that has it, and how many it may have yet.
+type slot struct {
+	run      actor // nil: none at the moment
+	owner    string
+	accepted bool // the provider took it, and this run was not told yet
+	beats    int
+	runs     int
+	done     bool // acknowledged, or dead-lettered
+}
+
+func (w *world) current() string {
+	if w.version == 0 {
+		return ""
+	}
+	return strconv.Itoa(w.version)
+}
+
+func (w *world) clone() *world {
+	c := *w
+	c.late, c.hit, c.slots = slices.Clone(w.late), slices.Clone(w.hit), slices.Clone(w.slots)
+	for i := range c.slots {
+		if c.slots[i].run != nil {
+			c.slots[i].run = c.slots[i].run.clone()
+		}
+	}
+	return &c
+}
+
+func (w *world) key() []byte {
+	b := fmt.Append(nil, face(w.rec), w.version == 0, min(w.sends, 3), w.faults, w.said, w.resends, w.sent)
+	hits := slices.Clone(w.hit)
+	slices.Sort(hits)
+	b = fmt.Append(b, slices.Compact(hits))
+	for _, p := range w.late {
+		if p.base == w.current() { // the others cannot land any more
+			b = fmt.Append(b, face(p.want))
+		}
+	}
+	for _, s := range w.slots {
+		b = fmt.Append(b, "|", s.owner, s.accepted, s.beats, s.runs, s.done)
+		if s.run != nil {
+			b = append(b, s.run.key(w.current())...)
+		}
+	}
+	return b
+}
+
+// put is the store's compare-and-swap.
+func (w *world) put(want Entry, base string, blind bool) bool {
+	if base != w.current() && !blind {
+		return false
+	}
+	w.writes++
+	w.version, w.rec = w.writes, want
+	return true
+}
+
+// seed of the hashes by which states are told apart: with a million states two
+// of them share one by accident once in ten million explorations.
+var seed = maphash.MakeSeed()
+
+// model is one exploration.
+type model struct {
+	t       *testing.T
+	policy  Policy
+	make    func(owner string, p Policy) actor
+	seen    map[uint64]struct{}
+	rests   int
+	broken  string // the first violation
+	path    []string
+	ledger  *Ledger // for the person's word
+	noSwap  bool    // a store that swaps without comparing: a control
+	noClock bool    // leases never look over: a control needs less than that
+}
+
+func (m *model) explore(w *world) {
+	k := maphash.Bytes(seed, w.key())
+	if _, known := m.seen[k]; known || m.broken != "" {
+		return
+	}
+	m.seen[k] = struct{}{}
+	m.check(w)
+	moved := false
+	for i := range w.slots {
+		moved = m.steps(w, i) || moved
+	}
+	for i, p := range w.late {
+		if p.base == w.current() {
+			m.branch(w, "a late write lands", func(c *world) {
+				c.put(p.want, p.base, false)
+				c.late = slices.Delete(c.late, i, i+1)
+			})
+		}
+	}
+	m.person(w)
+	if !moved {
+		m.rests++
+		m.rest(w)
+	}
+}
+
+// branch explores what follows from one step.
+func (m *model) branch(w *world, what string, step func(*world)) {
+	c := w.clone()
+	step(c)
+	m.path = append(m.path, what)
+	m.explore(c)
+	m.path = m.path[:len(m.path)-1]
+}
+
+func (m *model) fail(format string, args ...any) {
+	if m.broken == "" {
+		m.broken = fmt.Sprintf(format, args...)
+		for i, p := range m.path {
+			m.broken += fmt.Sprintf("\n%3d. %s", i+1, p)
+		}
+	}
+}
+
+// check is what holds in every state.
+func (m *model) check(w *world) {
+	if m.policy == AtMostOnce && w.sends > 1+w.resends {
+		m.fail("%d sends under AtMostOnce, %d of them asked for", w.sends, w.resends)
+	}
+	if w.version != 0 && w.rec.State == StateSent && w.sends == 0 && !w.sent {
+		m.fail("SENT is on record and nothing was sent")
+	}
+	for _, s := range w.slots {
+		if s.run != nil && s.run.next() == actEnd && acknowledged(s.run.verdict()) && w.sends == 0 && !w.sent {
+			m.fail("%s was acknowledged and nothing was sent", s.owner)
+		}
+	}
+}
+
+func acknowledged(e ending) bool { return e == endSent || e == endDuplicate }
+
+// rest is the end of a history: the message comes once more, to workers that
+// meet no fault, until it is acknowledged or parked.
+func (m *model) rest(w *world) {
+	c := w.clone()
+	for n := 0; ; n++ {
+		if n == 4 {
+			m.fail("%d runs without a fault came to no end; the record is %s", n, face(c.rec))
+			return
+		}
+		e := m.clean(c, fmt.Sprintf("z%d", n))
+		if m.policy == AtMostOnce && e == endUnknown {
+			if !slices.Contains(w.hit, c.rec.Owner) {
+				m.fail("UNKNOWN without a fault in the window of %s", c.rec.Owner)
+			}
+			break
+		}
+		if acknowledged(e) {
+			break
+		}
+	}
+	m.check(c)
+	if m.policy == AtLeastOnce && c.sends == 0 && !c.sent {
+		m.fail("nothing was sent under AtLeastOnce")
+	}
+}
+
+// clean is a run to which nothing happens.
+func (m *model) clean(w *world, owner string) ending {
+	a := m.make(owner, m.policy)
+	for range 100 {
+		switch a.next() {
+		case actRead:
+			a.read(w.rec, w.current(), late)
+		case actWrite:
+			how := wroteNot
+			if w.put(a.target()) {
+				how = wroteIt
+			}
+			a.wrote(how, w.current(), early)
+		case actPrepare:
+			a.prepared("", true, early)
+		case actPerform:
+			w.sends++
+			a.performed(outcome{fate: fateSent}, early)
+		case actEnd:
+			return a.verdict()
+		}
+	}
+	m.fail("a run without a fault went on for 100 steps")
+	return 0
+}
+
+// person resolves what is unknown, or overdue, at any moment.
+func (m *model) person(w *world) {
+	if w.said == 0 || w.version == 0 {
+		return
+	}
+	for _, to := range []State{StateSent, StateNotSent} {
+		e := w.rec
+		e.Key = "k"
+		value, err := e.encode()
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		r, err := m.ledger.resolved("k", &records.Record{Value: value}, to, "a person")
+		if err != nil {
+			continue
+		}
+		word, err := decode("k", r.Value)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.branch(w, "a person says "+string(to), func(c *world) {
+			c.said--
+			c.put(word, c.current(), false)
+			if to == StateSent {
+				c.sent = true
+			} else {
+				c.resends++
+			}
+		})
+	}
+}
