@@ -146,6 +146,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		{"dashboard", a.startDashboard},
 		{"control socket", a.startControl},
 		{"processes", a.startProcesses},
+		{"push", a.startPush},
 		{"schedule", a.startSchedule},
 	}
 	for _, step := range steps {

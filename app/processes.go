@@ -18,6 +18,9 @@ const sampleEach = 2 * time.Second
 // them run.
 func (a *App) startProcesses(ctx context.Context) error {
 	a.variables.set("MAIL_FROM", a.mailFrom())
+	if err := a.tellPushToken(); err != nil {
+		return err
+	}
 	a.onStop("processes", func(ctx context.Context) error { a.stopProcesses(ctx); return nil })
 	for _, name := range sortedKeys(a.manifest.Process) {
 		if err := a.startGroup(name, a.manifest.Process[name]); err != nil {

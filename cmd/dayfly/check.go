@@ -96,6 +96,9 @@ func describe(out io.Writer, m *manifest.Manifest) {
 		if q.FIFO {
 			text = "FIFO, " + text
 		}
+		if q.Push != "" {
+			text += fmt.Sprintf("; pushed to %s, %d at once, %s each", q.PushPlace(), q.PushConcurrency, q.PushTimeout)
+		}
 		row("queue", name, text)
 	}
 	for _, name := range keys(m.Schedule) {
@@ -115,6 +118,10 @@ func describe(out io.Writer, m *manifest.Manifest) {
 	for _, name := range keys(m.Database) {
 		scheme, _, _ := strings.Cut(m.Database[name].URL, ":")
 		row("database", name, scheme)
+	}
+	if m.Records.URL != "" {
+		scheme, _, _ := strings.Cut(m.Records.URL, ":")
+		row("records", "", scheme)
 	}
 	for _, name := range keys(m.Cache) {
 		text := m.Cache[name].Size.String()
