@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 var example = Event{
@@ -40,6 +42,44 @@ func TestEvent(t *testing.T) {
 	}
 	if d := cmp.Diff(&example, back); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestEventRef: arguments that are stored apart.
+func TestEventRef(t *testing.T) {
+	sum := strings.Repeat("0f", 32)
+	e := Event{ID: "1", Source: "s", Type: "t", Ref: &payload.Ref{URL: "s3://b/tasks/2026-11-21/x", SHA256: sum, Size: 10485760}}
+	body, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = `{"specversion":"1.0","id":"1","source":"s","type":"t",`
+	ref := `"dataref":"s3://b/tasks/2026-11-21/x","datasha256":"` + sum + `","datasize":`
+	if d := cmp.Diff(before+`"datacontenttype":"application/json",`+ref+`10485760}`, body); d != "" {
+		t.Error(d)
+	}
+	for _, body := range []string{body, before + ref + `10485760,"data":null}`, before + ref + `"10485760"}`} {
+		back, err := Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(&e, back); d != "" {
+			t.Errorf("%s: %s", body, d)
+		}
+	}
+	// Data that is there counts, whatever else is said of it.
+	for _, body := range []string{before + ref + `10485760,"data":{}}`, before + `"dataref":"http://elsewhere/","data":{}}`} {
+		back, err := Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(&Event{ID: "1", Source: "s", Type: "t", Data: json.RawMessage(`{}`)}, back); d != "" {
+			t.Errorf("%s: %s", body, d)
+		}
+	}
+	e.Data = json.RawMessage(`{}`)
+	if _, err := e.Encode(); err == nil {
+		t.Error("an event with its data in two places is written")
 	}
 }
 
@@ -155,6 +195,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"specversion":"1.0","id":"1","source":"s","type":"t","data":"\ud800￾"}`)
 	f.Add(`{"specversion":"1.0","id":"1","source":"s","type":"t","x":{"a":[1,2,{}]},"time":"2026-11-21T06:30:00+02:00"}`)
 	f.Add(`{"specversion":"1.0","specversion":"1.0"}`)
+	ref := `{"specversion":"1.0","id":"1","source":"s","type":"t","dataref":"s3://b/tasks/2026-11-21/x","datasha256":"` + strings.Repeat("0f", 32) + `","datasize":`
+	f.Add(ref + `7}`)
+	f.Add(ref + `"7","data":null}`)
+	f.Add(ref + `7,"data":{}}`)
+	f.Add(ref + `-7.5e3}`)
 	f.Add(`{"specversion":"1.0","id":"0","source":"0","type":"0","0":"` + "\xa9" + `"}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		if m, err := readMembers(body); err == nil {
