@@ -26,6 +26,9 @@ const (
 // startPayloads opens the bucket for arguments of tasks that are too large for a
 // message, tells the processes of it, and keeps it swept.
 func (a *App) startPayloads(ctx context.Context) error {
+	if len(a.manifest.Queue) == 0 {
+		return nil
+	}
 	if address := a.environ["PAYLOADS_URL"]; a.external.AWS && address != "" {
 		return a.openPayloads(ctx, address) // whose it is to sweep is the deployment's affair
 	}
@@ -33,7 +36,7 @@ func (a *App) startPayloads(ctx context.Context) error {
 	if a.external.AWS {
 		name = a.external.bucket(a.manifest, name)
 		if err := a.buckets.makeElsewhere(ctx, name); err != nil {
-			return err
+			return fmt.Errorf("%w\nmake it, or name one that there is: PAYLOADS_URL=s3://BUCKET", err)
 		}
 	} else if err := a.buckets.server.MakeBucket(ctx, name, s3server.BucketOptions{}); err != nil {
 		return err
