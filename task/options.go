@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/ledger"
 	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
@@ -55,6 +56,8 @@ type WorkerOptions struct {
 	// abandoned: its slot is given to another and its message to the queue,
 	// although its goroutine still runs, as Go cannot stop one. Default 5 s.
 	Grace time.Duration
+	// Ledger is where Once keeps what happened; default none, and Once fails.
+	Ledger *ledger.Ledger
 	// Log takes what happens; default nothing is logged. Arguments of tasks
 	// are never logged, errors are.
 	Log *slog.Logger

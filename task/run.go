@@ -61,7 +61,8 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 
 // execute runs the task within its timeout and its lease.
 func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *Event) {
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, runKey{}, d.run))
+	ctx = withEffects(context.WithValue(ctx, runKey{}, d.run), s.o.Ledger, event)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var abandon *time.Timer
 	if t.timeout > 0 {
 		limited, stop := context.WithTimeoutCause(ctx, t.timeout, ErrTimeout)

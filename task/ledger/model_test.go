@@ -89,12 +89,24 @@ func (p *production) verdict() ending { return p.end.ending }
 func (p *production) window() bool    { return p.goal == goalBarrier || p.goal == goalRecord }
 func (p *production) clone() actor    { c := *p; return &c }
 func (p *production) key(current string) string {
-	return fmt.Sprint(p.goal, p.todo, p.base == current, p.base == "", face(p.seen), face(p.want), p.outcome.fate, p.end.ending)
+	b := []byte{'0' + byte(p.goal), '0' + byte(p.todo), flag(p.base == current), flag(p.base == ""), '0' + byte(p.outcome.fate), '0' + byte(p.end.ending)}
+	return string(face(face(b, p.seen), p.want))
 }
 
 // face is what of an entry can make a difference.
-func face(e Entry) string {
-	return string(e.State) + "/" + e.Owner + "/" + fmt.Sprint(e.Sends) + strconv.FormatBool(e.Until.IsZero())
+func face(b []byte, e Entry) []byte {
+	b = append(append(append(b, '/'), e.State...), e.Owner...)
+	for _, owner := range e.Sends {
+		b = append(append(b, '+'), owner...)
+	}
+	return append(b, flag(e.Until.IsZero()))
+}
+
+func flag(yes bool) byte {
+	if yes {
+		return 'y'
+	}
+	return 'n'
 }
 
 // world is one state of the model.
@@ -146,17 +158,21 @@ func (w *world) clone() *world {
 }
 
 func (w *world) key() []byte {
-	b := fmt.Append(nil, face(w.rec), w.version == 0, min(w.sends, 3), w.faults, w.said, w.resends, w.sent)
+	b := face(make([]byte, 0, 512), w.rec)
+	b = append(b, flag(w.version == 0), '0'+byte(min(w.sends, 3)), '0'+byte(w.faults), '0'+byte(w.said), '0'+byte(w.resends), flag(w.sent))
 	hits := slices.Clone(w.hit)
 	slices.Sort(hits)
-	b = fmt.Append(b, slices.Compact(hits))
+	for _, owner := range slices.Compact(hits) {
+		b = append(append(b, '!'), owner...)
+	}
 	for _, p := range w.late {
 		if p.base == w.current() { // the others cannot land any more
-			b = fmt.Append(b, face(p.want))
+			b = face(append(b, '<'), p.want)
 		}
 	}
 	for _, s := range w.slots {
-		b = fmt.Append(b, "|", s.owner, s.accepted, s.beats, s.runs, s.done)
+		b = append(append(b, '|'), s.owner...)
+		b = append(b, flag(s.accepted), '0'+byte(s.beats), '0'+byte(s.runs), flag(s.done))
 		if s.run != nil {
 			b = append(b, s.run.key(w.current())...)
 		}
@@ -259,7 +275,7 @@ func (m *model) rest(w *world) {
 	c := w.clone()
 	for n := 0; ; n++ {
 		if n == 4 {
-			m.fail("%d runs without a fault came to no end; the record is %s", n, face(c.rec))
+			m.fail("%d runs without a fault came to no end; the record is %s", n, c.rec.State)
 			return
 		}
 		e := m.clean(c, fmt.Sprintf("z%d", n))
