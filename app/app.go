@@ -28,6 +28,7 @@ import (
 	"github.com/dayfly-dev/dayfly/app/supervise"
 	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/payload"
 	"github.com/dayfly-dev/dayfly/task/schedule"
 )
@@ -67,6 +68,7 @@ type App struct {
 	buckets  *buckets
 	payloads *payload.Store // arguments of tasks that are too large for a message
 	inbox    *inboxView     // nil when mail is not captured here
+	records  *records.Store
 	edge     *edge.Edge
 	// drainSite takes no more requests and answers what was begun; nil without a site.
 	drainSite func(context.Context) error
@@ -142,6 +144,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		{"caches", a.startCaches},
 		{"mail", a.startMail},
 		{"databases", a.startDatabases},
+		{"records", a.startRecords},
 		{"site", a.startSite},
 		{"dashboard", a.startDashboard},
 		{"control socket", a.startControl},

@@ -14,6 +14,7 @@ import (
 //	AWS_ENDPOINT_URL set, or DAYFLY_AWS=1   SQS, SNS, S3 and SES are AWS's (or that endpoint's)
 //	CACHE_<NAME>_URL                         that cache
 //	DATABASE_URL, DATABASE_<NAME>_URL        that database
+//	RECORDS_URL                              that store of records
 //	SMTP_URL                                 mail goes there
 //
 // DAYFLY_AWS=1 is asked for because credentials in a developer's shell must
@@ -60,6 +61,10 @@ func (x *external) database(name string) string {
 	}
 	return x.env["DATABASE_URL"]
 }
+
+// records returns the address of a store of records named by the environment,
+// or "".
+func (x *external) records() string { return x.env["RECORDS_URL"] }
 
 // bucket returns a bucket's name on S3: BUCKET_<NAME>, else APPLICATION-NAME,
 // as bucket names are shared by all of AWS's customers.

@@ -31,6 +31,7 @@ type Manifest struct {
 	Queue    map[string]*Queue    `toml:"queue"`
 	Schedule map[string]*Schedule `toml:"schedule"`
 	Database map[string]*Database `toml:"database"`
+	Records  Records              `toml:"records"`
 	Cache    map[string]*Cache    `toml:"cache"`
 	Bucket   map[string]*Bucket   `toml:"bucket"`
 	Static   Static               `toml:"static"`
@@ -97,6 +98,14 @@ type Schedule struct {
 // DATABASE_<NAME>_URL.
 type Database struct {
 	URL string `toml:"url"` // "sqlite" (a file in the data folder), sqlite:…, postgres://… or mysql://…; default "sqlite"
+}
+
+// Records is where processes agree on what was done, told as RECORDS_URL.
+type Records struct {
+	// URL is "sqlite" (a file in the data folder), sqlite:////absolute/path.db,
+	// postgres://…, mysql://…, s3://bucket/prefix or dynamodb://table; default
+	// "sqlite", and with AWS's services s3://APPLICATION-dayfly/records.
+	URL string `toml:"url"`
 }
 
 // Cache is a named cache on a port of its own.

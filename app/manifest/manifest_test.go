@@ -147,6 +147,11 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"static outside", "name = \"a\"\n[static]\ndir = \"../up\"\n", "below the manifest's own"},
 		{"twice the same key", "name = \"a\"\nname = \"b\"\n", "m.toml:2:"},
 		{"PORT", "name = \"a\"\n[env]\nPORT = \"1\"\n", "PORT is each instance's own"},
+		{"records relative", "name = \"a\"\n[records]\nurl = \"sqlite:///records.db\"\n", "m.toml:3:1: records.url takes an absolute path"},
+		{"records elsewhere", "name = \"a\"\n[records]\nurl = \"redis://localhost\"\n", "m.toml:3:1: records.url must be \"sqlite\", or begin with"},
+		{"records with a secret", "name = \"a\"\n[records]\nurl = \"postgres://u:hunter2@[::1\"\n", "not an address such as postgres://"},
+		{"records in no bucket", "name = \"a\"\n[records]\nurl = \"s3:///prefix\"\n", "names no bucket or table"},
+		{"records, mistyped", "name = \"a\"\n[records]\nurk = \"sqlite\"\n", "did you mean \"url\""},
 		{"database with a secret", "name = \"a\"\n[database.default]\nurl = \"postgres://u:hunter2@[::1\"\n", "not an address such as postgres://"},
 	}
 	for _, tt := range tests {

@@ -180,6 +180,7 @@ func (c *checker) stores() {
 			c.fail(key, "%s must be \"sqlite\", or begin with sqlite:, postgres:// or mysql://", key)
 		}
 	}
+	c.records()
 	for _, name := range sorted(c.m.Cache) {
 		c.name("cache", name)
 		if ttl := c.m.Cache[name].TTL; ttl != 0 {
@@ -201,6 +202,27 @@ func (c *checker) stores() {
 				c.fail("bucket."+name+".origins", "%q is not an origin such as \"https://www.example.com\"", o)
 			}
 		}
+	}
+}
+
+// records looks at the form only: the store itself says what it cannot do.
+func (c *checker) records() {
+	const key = "records.url"
+	address := c.m.Records.URL
+	if address == "" || address == "sqlite" {
+		return
+	}
+	scheme, rest, _ := strings.Cut(address, ":")
+	u, err := url.Parse(address)
+	switch {
+	case scheme == "sqlite" && !strings.HasPrefix(rest, "////"):
+		c.fail(key, "%s takes an absolute path, so that all processes mean one file: sqlite:////srv/app/records.db, or \"sqlite\" for one in the data folder", key)
+	case !slices.Contains([]string{"sqlite", "postgres", "postgresql", "mysql", "mariadb", "s3", "dynamodb"}, scheme) || !strings.HasPrefix(rest, "//"):
+		c.fail(key, "%s must be \"sqlite\", or begin with sqlite:////, postgres://, mysql://, s3:// or dynamodb://", key)
+	case err != nil: // not repeated: it may hold a password
+		c.fail(key, "%s is not an address such as postgres://user@host/name", key)
+	case u.Host == "" && (scheme == "s3" || scheme == "dynamodb"):
+		c.fail(key, "%s names no bucket or table: s3://bucket/prefix or dynamodb://table", key)
 	}
 }
 

@@ -119,6 +119,10 @@ func describe(out io.Writer, m *manifest.Manifest) {
 		scheme, _, _ := strings.Cut(m.Database[name].URL, ":")
 		row("database", name, scheme)
 	}
+	if m.Records.URL != "" {
+		scheme, _, _ := strings.Cut(m.Records.URL, ":")
+		row("records", "", scheme)
+	}
 	for _, name := range keys(m.Cache) {
 		text := m.Cache[name].Size.String()
 		if ttl := m.Cache[name].TTL; ttl > 0 {

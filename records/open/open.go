@@ -11,6 +11,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/driver"
+	"github.com/dayfly-dev/dayfly/records/s3records"
 )
 
 // schemes says what addresses look like.
@@ -25,7 +26,9 @@ const schemes = "sqlite:////absolute/path.db, postgres://user@host/database, mys
 //	postgres://user:password@host/database and what else pgx reads in an address
 //	mysql://user:password@host/database    ?socket=/path instead of a host, ?tls=true
 //
-// The three take ?table=NAME, of the table to use instead of dayfly_records, and
+//	s3://bucket/prefix                     ?region= and ?endpoint=; credentials as the AWS SDK finds them
+//
+// The SQL databases take ?table=NAME, of the table to use instead of dayfly_records, and
 // ?lossy=1, which accepts a database whose settings let a crash take back what
 // was committed.
 func URL(ctx context.Context, address string) (*records.Store, error) {
@@ -51,8 +54,10 @@ func Driver(ctx context.Context, address string) (driver.Store, error) {
 		d, err = openPostgres(ctx, u)
 	case "mysql", "mariadb":
 		d, err = openMySQL(ctx, u)
-	case "s3", "dynamodb":
-		err = fmt.Errorf("%s: addresses are not supported yet", scheme)
+	case "s3":
+		d, err = openS3(ctx, u)
+	case "dynamodb":
+		err = errors.New("dynamodb: addresses are not supported yet")
 	default:
 		err = fmt.Errorf("the address begins with %q: %s", scheme+":", schemes)
 	}
@@ -60,4 +65,12 @@ func Driver(ctx context.Context, address string) (driver.Store, error) {
 		return nil, fmt.Errorf("records: %w", err)
 	}
 	return d, nil
+}
+
+func openS3(ctx context.Context, u *url.URL) (driver.Store, error) {
+	o, err := s3records.FromURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	return s3records.Open(ctx, o)
 }
