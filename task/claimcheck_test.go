@@ -248,10 +248,11 @@ func TestReferencesElsewhere(t *testing.T) {
 // TestObjectStoreFails: while the store is away, or hangs, tasks fail and are
 // retried; a worker without one says what it lacks.
 func TestObjectStoreFails(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 5, nil)
 	o := newObjects(t)
-	store := o.store(&payload.Options{Timeout: 200 * time.Millisecond})
-	c := NewClient(r.q, &ClientOptions{Payloads: store, Threshold: 1000})
+	store, patient := o.store(&payload.Options{Timeout: 2 * time.Second}), o.store(nil)
+	c := NewClient(r.q, &ClientOptions{Payloads: patient, Threshold: 1000})
 	var runs atomic.Int64
 	def := Define("t", func(_ context.Context, a blobArgs) error { runs.Add(1); return nil })
 	failures := map[string]func(w http.ResponseWriter, r *http.Request){

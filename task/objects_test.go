@@ -32,6 +32,7 @@ type objects struct {
 	t      *testing.T
 	bucket *gocloud.Bucket
 	server http.Handler
+	url    string
 	before atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
 
@@ -48,6 +49,7 @@ func newObjects(t *testing.T) *objects {
 		}
 		s.ServeHTTP(w, r)
 	}))
+	o.url = h.URL
 	for _, name := range []string{"payloads", "others"} {
 		if err := s.MakeBucket(t.Context(), name, s3server.BucketOptions{}); err != nil {
 			t.Fatal(err)
@@ -85,7 +87,12 @@ func (o *objects) fail(with func(http.ResponseWriter, *http.Request) bool) {
 
 func (o *objects) store(options *payload.Options) *payload.Store {
 	o.t.Helper()
-	return must[*payload.Store](o.t)(payload.New(o.bucket, "s3://payloads", options))
+	return o.storeAt("s3://payloads", options)
+}
+
+func (o *objects) storeAt(address string, options *payload.Options) *payload.Store {
+	o.t.Helper()
+	return must[*payload.Store](o.t)(payload.New(o.bucket, address, options))
 }
 
 // keys of what the bucket has.
