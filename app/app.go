@@ -144,6 +144,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		{"caches", a.startCaches},
 		{"mail", a.startMail},
 		{"databases", a.startDatabases},
+		{"outboxes", a.startOutboxes},
 		{"records", a.startRecords},
 		{"site", a.startSite},
 		{"dashboard", a.startDashboard},

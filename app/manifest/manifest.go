@@ -98,6 +98,9 @@ type Schedule struct {
 // DATABASE_<NAME>_URL.
 type Database struct {
 	URL string `toml:"url"` // "sqlite" (a file in the data folder), sqlite:…, postgres://… or mysql://…; default "sqlite"
+	// Outbox is the queue to which tasks go that the application enqueues in its
+	// transactions, as rows of dayfly_outbox; default "": it has no outbox.
+	Outbox string `toml:"outbox"`
 }
 
 // Records is where processes agree on what was done, told as RECORDS_URL.

@@ -167,6 +167,7 @@ func (c *checker) schedules() {
 func (c *checker) stores() {
 	for _, name := range sorted(c.m.Database) {
 		c.name("database", name)
+		c.outbox(name)
 		key := "database." + name + ".url"
 		scheme, _, found := strings.Cut(c.m.Database[name].URL, ":")
 		switch {
@@ -223,6 +224,20 @@ func (c *checker) records() {
 		c.fail(key, "%s is not an address such as postgres://user@host/name", key)
 	case u.Host == "" && (scheme == "s3" || scheme == "dynamodb"):
 		c.fail(key, "%s names no bucket or table: s3://bucket/prefix or dynamodb://table", key)
+	}
+}
+
+// outbox checks that the queue of a database's outbox is there.
+func (c *checker) outbox(name string) {
+	to := c.m.Database[name].Outbox
+	if key := "database." + name + ".outbox"; c.m.has(key) && c.m.Queue[to] == nil {
+		text := fmt.Sprintf("there is no [queue.%s]", to)
+		if n := nearest(to, sorted(c.m.Queue)); n != "" {
+			text += fmt.Sprintf("; did you mean %q?", n)
+		} else {
+			text += fmt.Sprintf(" for the outbox of database %q: add it, or name another", name)
+		}
+		c.fail(key, "%s", text)
 	}
 }
 

@@ -117,6 +117,9 @@ func describe(out io.Writer, m *manifest.Manifest) {
 	}
 	for _, name := range keys(m.Database) {
 		scheme, _, _ := strings.Cut(m.Database[name].URL, ":")
+		if to := m.Database[name].Outbox; to != "" {
+			scheme += "; outbox relayed to " + to
+		}
 		row("database", name, scheme)
 	}
 	if m.Records.URL != "" {
