@@ -30,7 +30,8 @@ type call struct {
 
 // seal writes the body of a call. Where it would be larger than the threshold,
 // its data becomes a payload and the body refers to it; nothing is stored yet.
-func (c *Client) seal(event *Event, out queue.Outgoing, due time.Time) (call, error) {
+func (c *Client) seal(d draft) (call, error) {
+	event, out := &d.event, d.out
 	threshold := c.o.Threshold
 	switch {
 	case threshold == 0:
@@ -53,7 +54,7 @@ func (c *Client) seal(event *Event, out queue.Outgoing, due time.Time) (call, er
 		return call{}, fmt.Errorf("task %s: data is not JSON in UTF-8", event.Type)
 	}
 	data := event.Data
-	ref, err := c.o.Payloads.Refer(data, due)
+	ref, err := c.o.Payloads.Refer(data, d.due)
 	if err != nil {
 		return call{}, fmt.Errorf("task %s: arguments: %w", event.Type, err)
 	}

@@ -32,8 +32,11 @@ type ClientOptions struct {
 	// that says which program did; default "dayfly".
 	Source string
 	// Traceparent returns the W3C trace context of a context, to travel with
-	// the task; default none.
+	// the task; default none. Package taskotel does it for OpenTelemetry.
 	Traceparent func(context.Context) string
+	// Middleware is around each call of Enqueue, EnqueueMany and EnqueueNamed,
+	// the first outermost. Default none.
+	Middleware []func(Enqueuer) Enqueuer
 	// Payloads stores the arguments of calls whose message would be larger
 	// than Threshold; the message then refers to them, and workers need the
 	// same WorkerOptions.Payloads. Default nil: such calls are sent as they
@@ -135,45 +138,74 @@ func (t *Task[A]) EnqueueMany(ctx context.Context, c *Client, args []A, o ...Enq
 	if t.err != nil {
 		return nil, t.err
 	}
-	out := make([]call, len(args))
 	ids = make([]string, len(args))
+	drafts, events := make([]draft, len(args)), make([]*Event, len(args))
 	for i := range args {
 		data, err := json.Marshal(args[i])
 		if err != nil {
-			return make([]string, len(args)), fmt.Errorf("task %s: arguments %d: %w", t.name, i, err)
+			return ids, fmt.Errorf("task %s: arguments %d: %w", t.name, i, err)
 		}
-		if ids[i], out[i], err = c.message(ctx, t.name, data, o); err != nil {
-			return make([]string, len(args)), err
+		if drafts[i], err = c.draft(ctx, t.name, data, o); err != nil {
+			return ids, err
 		}
-		if i == 1 && ids[0] == ids[1] {
-			return make([]string, len(args)), fmt.Errorf("task %s: one ID for several calls", t.name)
+		events[i] = &drafts[i].event
+		if i == 1 && events[0].ID == events[1].ID {
+			return ids, fmt.Errorf("task %s: one ID for several calls", t.name)
 		}
 	}
-	return ids, c.sendAll(ctx, out, ids)
+	return ids, c.enqueue(ctx, events, func(ctx context.Context) error {
+		out := make([]call, len(drafts))
+		for i := range drafts {
+			if out[i], err = c.seal(drafts[i]); err != nil {
+				return err
+			}
+		}
+		for i := range events {
+			ids[i] = events[i].ID
+		}
+		return c.sendAll(ctx, out, ids)
+	})
 }
 
 // EnqueueNamed stores a call of a task known only by name, with its arguments
 // as JSON (nil for none), as Enqueue does.
 func EnqueueNamed(ctx context.Context, c *Client, name string, args json.RawMessage, o ...EnqueueOption) (id string, err error) {
-	id, m, err := c.message(ctx, name, args, o)
+	d, err := c.draft(ctx, name, args, o)
 	if err != nil {
 		return "", err
 	}
-	if err := c.send(ctx, m); err != nil {
-		return "", fmt.Errorf("task %s: enqueue into %s: %w", name, c.q.Name(), err)
+	err = c.enqueue(ctx, []*Event{&d.event}, func(ctx context.Context) error {
+		m, err := c.seal(d)
+		if err != nil {
+			return err
+		}
+		if err := c.send(ctx, m); err != nil {
+			return fmt.Errorf("task %s: enqueue into %s: %w", name, c.q.Name(), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
-	return id, nil
+	return d.event.ID, nil
 }
 
-// message makes the message of one call.
-func (c *Client) message(ctx context.Context, name string, args json.RawMessage, options []EnqueueOption) (string, call, error) {
+// draft is a call before its middleware: all of its message but the body.
+type draft struct {
+	event Event
+	out   queue.Outgoing
+	due   time.Time
+}
+
+// draft makes the message of one call.
+func (c *Client) draft(ctx context.Context, name string, args json.RawMessage, options []EnqueueOption) (draft, error) {
 	var e enqueue
 	if err := CheckName(name); err != nil {
-		return "", call{}, err
+		return draft{}, err
 	}
 	for _, o := range options {
 		if err := o(&e); err != nil {
-			return "", call{}, fmt.Errorf("task %s: %w", name, err)
+			return draft{}, fmt.Errorf("task %s: %w", name, err)
 		}
 	}
 	if e.id == "" {
@@ -185,7 +217,7 @@ func (c *Client) message(ctx context.Context, name string, args json.RawMessage,
 	}
 	event := Event{ID: e.id, Source: c.o.Source, Type: name, Time: now, Data: args}
 	if c.o.Traceparent != nil {
-		event.Traceparent = c.o.Traceparent(ctx)
+		event.Traceparent, _ = plainTrace(c.o.Traceparent(ctx), "")
 	}
 	out := queue.Outgoing{Delay: -1, GroupID: e.group}
 	if e.delay > 0 {
@@ -194,11 +226,8 @@ func (c *Client) message(ctx context.Context, name string, args json.RawMessage,
 	if e.delay > maxDelay {
 		event.NotBefore = now.Add(e.delay)
 	}
-	if err := forFIFO(c.q.Name(), &out, &event, e.delay > 0); err != nil {
-		return "", call{}, err
-	}
-	m, err := c.seal(&event, out, now.Add(e.delay))
-	return e.id, m, err
+	err := forFIFO(c.q.Name(), &out, &event, e.delay > 0)
+	return draft{event, out, now.Add(e.delay)}, err
 }
 
 // forFIFO fills in what a FIFO queue needs of a message.

@@ -18,10 +18,9 @@ const (
 	// MaxID is the longest id of a task in bytes.
 	MaxID = 256
 
-	maxSource      = 1024
-	maxTraceparent = 256
-	maxMembers     = 64 // attributes and extensions of one event
-	maxExtension   = 64 // bytes in the name of one
+	maxSource    = 1024
+	maxMembers   = 64 // attributes and extensions of one event
+	maxExtension = 64 // bytes in the name of one
 )
 
 // Event is a task's message: a CloudEvents 1.0 event in the JSON format.
@@ -33,7 +32,8 @@ type Event struct {
 	// NotBefore is when the task may run at the earliest, for delays longer
 	// than the queue's 15 minutes; zero: at once.
 	NotBefore   time.Time
-	Traceparent string          // W3C trace context, or ""
+	Traceparent string          // W3C trace context, or ""; not checked to be one
+	Tracestate  string          // what goes with it, at most 512 bytes, or ""
 	Data        json.RawMessage // arguments; nil if there are none, or Ref says where
 	// Ref is where the arguments are stored instead; nil: nowhere else.
 	Ref *payload.Ref
@@ -58,6 +58,7 @@ type wireEvent struct {
 	Time            string          `json:"time,omitempty"`
 	NotBefore       string          `json:"notbefore,omitempty"`
 	Traceparent     string          `json:"traceparent,omitempty"`
+	Tracestate      string          `json:"tracestate,omitempty"`
 	DataContentType string          `json:"datacontenttype,omitempty"`
 	DataRef         string          `json:"dataref,omitempty"`
 	DataSHA256      string          `json:"datasha256,omitempty"`
@@ -82,7 +83,7 @@ func (e *Event) encode() (string, error) {
 	}
 	w := wireEvent{
 		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: e.Type,
-		Time: stamp(e.Time), NotBefore: stamp(e.NotBefore), Traceparent: e.Traceparent,
+		Time: stamp(e.Time), NotBefore: stamp(e.NotBefore), Traceparent: e.Traceparent, Tracestate: e.Tracestate,
 		Data: e.Data,
 	}
 	if e.Ref != nil {
@@ -132,6 +133,7 @@ func (e *Event) check() error {
 		{"source", e.Source, maxSource, false},
 		{"type", e.Type, MaxName, false},
 		{"traceparent", e.Traceparent, maxTraceparent, true},
+		{"tracestate", e.Tracestate, maxTracestate, true},
 	} {
 		if f.value == "" && !f.optional {
 			return &FormatError{f.name + " is missing or empty"}
@@ -139,7 +141,7 @@ func (e *Event) check() error {
 		if len(f.value) > f.max {
 			return &FormatError{fmt.Sprintf("%s has %d bytes, more than %d", f.name, len(f.value), f.max)}
 		}
-		if strings.ContainsFunc(f.value, func(r rune) bool { return r < 0x20 || r == 0x7f || r == utf8.RuneError }) {
+		if hasControl(f.value) {
 			return &FormatError{f.name + " has a control character"}
 		}
 	}
@@ -170,11 +172,12 @@ func Decode(body string) (*Event, error) {
 	for _, a := range [...]struct {
 		name string
 		into *string
-	}{{"id", &e.ID}, {"source", &e.Source}, {"type", &e.Type}, {"traceparent", &e.Traceparent}} {
+	}{{"id", &e.ID}, {"source", &e.Source}, {"type", &e.Type}} {
 		if *a.into, err = members.text(a.name); err != nil {
 			return nil, err
 		}
 	}
+	e.Traceparent, e.Tracestate = members.trace()
 	for _, a := range [...]struct {
 		name string
 		into *time.Time

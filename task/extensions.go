@@ -14,7 +14,7 @@ const maxExtensions = maxMembers - 12 // an event's own attributes
 // in Event, or is decided by it.
 func ownAttribute(name string) bool {
 	switch name {
-	case "specversion", "id", "source", "type", "time", "notbefore", "traceparent", "datacontenttype", "data", "data_base64",
+	case "specversion", "id", "source", "type", "time", "notbefore", "traceparent", "tracestate", "datacontenttype", "data", "data_base64",
 		"dataref", "datasha256", "datasize":
 		return true
 	}

@@ -245,7 +245,7 @@ func (s *shift) extend(ds []*delivery) {
 		if e := failure(i); gone(e) {
 			s.lose(d, e)
 		} else if e != nil {
-			s.log.Warn("cannot extend a lease", "task", d.run.Task, "id", d.run.ID, "error", e)
+			s.about(d).Warn("cannot extend a lease", "error", e)
 		}
 	}
 }
@@ -258,10 +258,10 @@ func gone(err error) bool {
 func (s *shift) lose(d *delivery, why error) {
 	lost := s.leases.lose(d, s.o.Grace, func() {
 		if s.conclude(d, errAbandoned) {
-			s.log.Error("task ignored the end of its context and is abandoned", "task", d.run.Task, "id", d.run.ID)
+			s.about(d).Error("task ignored the end of its context and is abandoned")
 		}
 	})
 	if lost {
-		s.log.Warn("lease lost: another worker may run the task", "task", d.run.Task, "id", d.run.ID, "error", why)
+		s.about(d).Warn("lease lost: another worker may run the task", "error", why)
 	}
 }

@@ -58,6 +58,12 @@ type WorkerOptions struct {
 	Grace time.Duration
 	// Ledger is where Once keeps what happened; default none, and Once fails.
 	Ledger *ledger.Ledger
+	// Middleware is around the run of each task, the first outermost: it sees
+	// the whole event, the context with Info and Log, and the error, a panic
+	// among them as a *PanicError. It is not called for a message that is not
+	// run: one whose task is unknown, whose time has not come, whose stored
+	// arguments are not to be had. Default none.
+	Middleware []func(Handler) Handler
 	// Log takes what happens; default nothing is logged. Arguments of tasks
 	// are never logged, errors are.
 	Log *slog.Logger

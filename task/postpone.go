@@ -47,7 +47,7 @@ func isPostponed(err error) bool {
 func (s *shift) comeAgain(d *delivery, err error) Outcome {
 	e, _ := errors.AsType[*postponedError](err)
 	after := wholeSeconds(e.after)
-	s.log.Info("task postponed", "task", d.run.Task, "id", d.run.ID, "reason", err, "pause", after)
+	s.about(d).Info("task postponed", "reason", err, "pause", after)
 	if isFIFO(s.q.Name()) && d.run.Attempt < s.attempts(d.run.Task) {
 		s.putBack(d, after)
 		return Postponed

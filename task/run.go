@@ -19,7 +19,7 @@ func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
 	if err == nil {
 		d.event = event
 		d.run.Task, d.run.ID, d.run.Source = event.Type, event.ID, event.Source
-		d.run.Enqueued, d.run.Traceparent = event.Time, event.Traceparent
+		d.run.Enqueued, d.run.Traceparent, d.run.Tracestate = event.Time, event.Traceparent, event.Tracestate
 	}
 	s.leases.hold(d, s.o.Visibility)
 	s.active.Add(1)
@@ -61,7 +61,7 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 
 // execute runs the task within its timeout and its lease.
 func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *Event) {
-	ctx = withEffects(context.WithValue(ctx, runKey{}, d.run), s.o.Ledger, event)
+	ctx = withEffects(context.WithValue(ctx, runKey{}, &ofRun{d.run, s.given}), s.o.Ledger, event)
 	ctx, cancel := context.WithCancelCause(ctx)
 	var abandon *time.Timer
 	if t.timeout > 0 {
@@ -70,7 +70,7 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 		ctx = limited
 		abandon = time.AfterFunc(t.timeout+s.o.Grace, func() {
 			if s.conclude(d, errAbandoned) {
-				s.log.Error("task ignored its timeout and is abandoned", "task", d.run.Task, "id", d.run.ID, "timeout", t.timeout)
+				s.about(d).Error("task ignored its timeout and is abandoned", "timeout", t.timeout)
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 	err := ErrLeaseLost
 	if s.leases.start(d, ctx, cancel, abandon) {
 		if event, err = s.complete(ctx, event); err == nil {
-			err = protect(ctx, t, event)
+			err = protect(ctx, t.handle, event)
 		}
 	}
 	returned = true
@@ -91,7 +91,7 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 		err = fmt.Errorf("%w after %v: %w", ErrTimeout, t.timeout, err)
 	}
 	if !s.conclude(d, err) {
-		s.log.Warn("abandoned task returned", "task", d.run.Task, "id", d.run.ID, "error", err)
+		s.about(d).Warn("abandoned task returned", "error", err)
 	}
 }
 
@@ -99,13 +99,13 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 var errExited = errors.New("task: the goroutine exited instead of returning")
 
 // protect runs the task and turns a panic into an error.
-func protect(ctx context.Context, t definition, event *Event) (err error) {
+func protect(ctx context.Context, run Handler, event *Event) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: stack()}
 		}
 	}()
-	return t.run(ctx, event)
+	return run(ctx, event)
 }
 
 const maxStack = 8 << 10

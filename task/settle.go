@@ -46,13 +46,12 @@ func (s *shift) setAside(d *delivery, how func() Outcome) {
 
 // dispose decides what becomes of the message.
 func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
-	log := s.log.With("task", d.run.Task, "id", d.run.ID, "attempt", d.run.Attempt)
 	switch {
 	case e.lost:
 		// Not even a success is acknowledged: the message has another
 		// receipt by now, and on SQS a delete by the old one may or may not
 		// take it from under the worker that has it.
-		log.Warn("task ended after its lease was lost; it runs again", "error", err)
+		s.about(d).Warn("task ended after its lease was lost; it runs again", "error", err)
 		s.leases.drop(d)
 		return Lost
 	case err == nil:
@@ -62,7 +61,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 	case isPostponed(err):
 		return s.comeAgain(d, err)
 	case errors.Is(e.cause, ErrDraining):
-		log.Info("task given back: the worker is stopping", "error", err)
+		s.about(d).Info("task given back: the worker is stopping", "error", err)
 		return s.giveBack(d)
 	case IsPermanent(err) || d.run.Attempt >= s.attempts(d.run.Task):
 		return s.deadLetter(d, err)
@@ -71,7 +70,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 	if after, ok := errors.AsType[*retryAfterError](err); ok {
 		pause = after.after
 	}
-	log.Warn("task failed and will be retried", "error", err, "pause", pause)
+	s.about(d).Warn("task failed and will be retried", "error", err, "pause", pause)
 	s.putBack(d, pause)
 	return Retried
 }
@@ -119,7 +118,7 @@ func (s *shift) resend(d *delivery, delay time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
 	if _, err := s.q.Send(ctx, m); err != nil {
-		s.log.Error("cannot put a task back", "task", d.run.Task, "id", d.run.ID, "error", err)
+		s.about(d).Error("cannot put a task back", "error", err)
 		s.putBack(d, delay)
 		return
 	}
@@ -177,8 +176,7 @@ func (s *shift) settleAll(ds []*delivery, what string, call func(context.Context
 				s.leases.drop(d)
 			case gone(e), errors.Is(e, queue.ErrClosed), try == settleTries:
 				s.leases.drop(d)
-				s.log.Warn("cannot "+what+" a message; its task may run again",
-					"task", d.run.Task, "id", d.run.ID, "error", e)
+				s.about(d).Warn("cannot "+what+" a message; its task may run again", "error", e)
 			default:
 				again = append(again, d)
 			}

@@ -19,6 +19,7 @@ type Worker struct {
 	q       *queue.Queue
 	o       WorkerOptions
 	tasks   map[string]definition
+	given   *slog.Logger // of the options, nil if there was none
 	running atomic.Bool
 
 	lastPoll time.Duration // see receive
@@ -27,6 +28,7 @@ type Worker struct {
 type definition struct {
 	Definition
 	settings
+	handle Handler // runs it, inside of the middleware
 }
 
 // NewWorker checks the options and returns a worker for q. It does not touch
@@ -36,7 +38,7 @@ func NewWorker(q *queue.Queue, options WorkerOptions) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{q: q, o: o, tasks: make(map[string]definition, len(o.Tasks)), lastPoll: 500 * time.Millisecond}
+	w := &Worker{q: q, o: o, given: options.Log, tasks: make(map[string]definition, len(o.Tasks)), lastPoll: 500 * time.Millisecond}
 	for _, t := range o.Tasks {
 		s, err := t.settings()
 		if err != nil {
@@ -45,7 +47,9 @@ func NewWorker(q *queue.Queue, options WorkerOptions) (*Worker, error) {
 		if _, twice := w.tasks[t.Name()]; twice {
 			return nil, fmt.Errorf("task: two tasks are named %s", t.Name())
 		}
-		w.tasks[t.Name()] = definition{t, s}
+		d := definition{Definition: t, settings: s}
+		d.handle = d.handler(o.Middleware)
+		w.tasks[t.Name()] = d
 	}
 	return w, nil
 }
@@ -198,7 +202,7 @@ func (s *shift) drain(cancel context.CancelCauseFunc) int {
 	for _, d := range s.leases.unsettled() {
 		if s.conclude(d, errAbandoned) {
 			n++
-			s.log.Error("task ignored the end of its context and is abandoned", "task", d.run.Task, "id", d.run.ID)
+			s.about(d).Error("task ignored the end of its context and is abandoned")
 		}
 	}
 	<-done

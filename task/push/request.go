@@ -43,6 +43,12 @@ func (p *Pusher) request(e *task.Event, run task.Run) (*http.Request, error) {
 		set("traceparent", e.Traceparent)
 		h["Traceparent"] = []string{encode(e.Traceparent)} // where tracing libraries look
 	}
+	if e.Tracestate != "" {
+		set("tracestate", e.Tracestate)
+		if !strings.ContainsFunc(e.Tracestate, func(r rune) bool { return r > '~' }) {
+			h["Tracestate"] = []string{e.Tracestate} // where a space is one
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
 		set(name, e.Extensions[name])
 	}
