@@ -16,6 +16,14 @@ type Sender interface {
 	Send(ctx context.Context, m *Message) error
 }
 
+// IDSender is a Sender that learns by which id the provider knows the mail: the
+// one of SES.
+type IDSender interface {
+	Sender
+	// SendID is Send, and returns the id.
+	SendID(ctx context.Context, m *Message) (id string, err error)
+}
+
 // SendError says what is known of a message that was not simply accepted.
 type SendError struct {
 	// Unknown is whether the server may have accepted the message all the

@@ -29,13 +29,19 @@ func openSES(ctx context.Context, o Options) (Sender, error) {
 }
 
 func (s *sesSender) Send(ctx context.Context, m *Message) error {
+	_, err := s.SendID(ctx, m)
+	return err
+}
+
+// SendID implements IDSender.
+func (s *sesSender) SendID(ctx context.Context, m *Message) (id string, err error) {
 	raw, err := m.Bytes()
 	if err != nil {
-		return err
+		return "", err
 	}
 	from, err := address("From", m.From)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in := &sesv2.SendEmailInput{
 		FromEmailAddress: aws.String(from.String()),
@@ -53,24 +59,27 @@ func (s *sesSender) Send(ctx context.Context, m *Message) error {
 		for _, a := range l.addresses {
 			parsed, err := address(l.field, a)
 			if err != nil {
-				return err
+				return "", err
 			}
 			*list = append(*list, parsed.String())
 		}
 	}
-	if _, err := s.client.SendEmail(ctx, in); err != nil {
-		return sesFailure(err)
+	out, err := s.client.SendEmail(ctx, in)
+	if err != nil {
+		return "", awsFailure(err)
 	}
-	return nil
+	return aws.ToString(out.MessageId), nil
 }
 
-// sesFailure sorts what can go wrong: an answer below 500 means that nothing was
-// sent; so does a request that never left; of the rest nobody knows.
-func sesFailure(err error) error {
+// awsFailure sorts what can go wrong: an answer below 500 means that nothing was
+// sent; so does a request that never left; of the rest nobody knows. Where the
+// context ended the SDK no longer says how far the request had come.
+func awsFailure(err error) error {
 	var answer *smithyhttp.ResponseError
 	var api smithy.APIError
 	var request *smithyhttp.RequestSendError
 	var network *net.OpError
+	var canceled *smithy.CanceledError
 	switch {
 	case errors.As(err, &network) && network.Op == "dial":
 		return &SendError{Temporary: true, Err: err}
@@ -83,7 +92,7 @@ func sesFailure(err error) error {
 			temporary = true
 		}
 		return &SendError{Temporary: temporary, Err: err}
-	case errors.As(err, &request):
+	case errors.As(err, &request), errors.As(err, &canceled):
 		return &SendError{Unknown: true, Err: err}
 	}
 	return &SendError{Err: err}
