@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,15 +16,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/blob"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 // TestCrash enqueues tasks through the SQS endpoint while dayfly is killed with
 // SIGKILL at random moments. Every task whose enqueueing was acknowledged must
-// run; how many ran twice is reported. DAYFLY_CRASH_SEED repeats a run's
+// run; how many ran twice is reported. One in a hundred is larger than a message. DAYFLY_CRASH_SEED repeats a run's
 // moments, DAYFLY_CRASH_TASKS and DAYFLY_CRASH_KILLS make it longer.
 func TestCrash(t *testing.T) {
 	tasks, kills := number(t, "DAYFLY_CRASH_TASKS", 20_000), number(t, "DAYFLY_CRASH_KILLS", 10)
@@ -51,7 +56,7 @@ smtp = "127.0.0.1:0"
 
 	h := up(t, dir, data)
 	queueURL := h.env["QUEUE_DEFAULT_URL"]
-	q := client(t, h.env)
+	q, payloads := client(t, h.env), objectClient(t, h.env)
 	var acknowledged sync.Map // key → true
 	var count atomic.Int64
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -60,12 +65,16 @@ smtp = "127.0.0.1:0"
 	const producersN = 16
 	for p := range producersN {
 		producers.Go(func() {
-			c := task.NewClient(q, nil)
+			c := task.NewClient(q, &task.ClientOptions{Payloads: payloads})
 			for i := p; i < tasks && ctx.Err() == nil; i += producersN {
 				key := fmt.Sprintf("%s-%d", queueURL[len(queueURL)-7:], i)
+				args := `{"key":"` + key + `"}`
+				if i%100 == 0 { // stored apart
+					args = fmt.Sprintf(`{"key":"%s","size":%d,"text":"%s"}`, key, 300_000+i, strings.Repeat("x", 300_000+i))
+				}
 				// Not acknowledged: it may be there or not, so it is sent again.
 				for ctx.Err() == nil {
-					if _, err := task.EnqueueNamed(ctx, c, "record", []byte(`{"key":"`+key+`"}`)); err == nil {
+					if _, err := task.EnqueueNamed(ctx, c, "record", []byte(args)); err == nil {
 						acknowledged.Store(key, true)
 						count.Add(1)
 						break
@@ -116,6 +125,16 @@ smtp = "127.0.0.1:0"
 	if lost > 0 {
 		t.Errorf("%d acknowledged tasks were lost", lost)
 	}
+	left, err := filepath.Glob(filepath.Join(data, "objects", manifest.PayloadsBucket, "*", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each kill may leave what was stored and not sent, by as many as sent, and
+	// what was done and not deleted, by as many as worked.
+	t.Logf("%d payloads are left to be swept", len(left))
+	if most := (kills + 1) * (producersN + 2*32); len(left) > min(most, tasks/100-1) {
+		t.Errorf("%d payloads are left of %d, more than the kills explain", len(left), tasks/100)
+	}
 	h.down()
 }
 
@@ -129,6 +148,27 @@ func client(t *testing.T, env map[string]string) *queue.Queue {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// objectClient stores large arguments, also without retries of the SDK's.
+func objectClient(t *testing.T, env map[string]string) *payload.Store {
+	t.Helper()
+	name, err := payload.BucketOf(env["PAYLOADS_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := blob.Open(t.Context(), name, &blob.Options{Client: s3.New(s3.Options{Region: env["AWS_REGION"],
+		BaseEndpoint: aws.String(env["AWS_ENDPOINT_URL"]), UsePathStyle: true, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], "")})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { bucket.Close() })
+	s, err := payload.New(bucket, env["PAYLOADS_URL"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func readRecord(t *testing.T, path string) map[string]int {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
 func main() {
@@ -75,7 +76,9 @@ func web(ctx context.Context) error {
 
 // Record is the task of the crash test.
 type Record struct {
-	Key string `json:"key"`
+	Key  string `json:"key"`
+	Size int    `json:"size"` // of Text, to be checked
+	Text string `json:"text"`
 }
 
 // worker appends the key of each task to RECORD_FILE in one write, so that a
@@ -94,10 +97,18 @@ func worker(ctx context.Context) error {
 		if strings.ContainsAny(r.Key, "\n") {
 			return task.Permanent(errors.New("a key is one line"))
 		}
+		if len(r.Text) != r.Size {
+			return task.Permanent(errors.New("these are not the arguments that were given"))
+		}
 		_, err := file.WriteString(r.Key + "\n")
 		return err
 	})
-	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{record}, Concurrency: 32})
+	payloads, err := payload.Open(ctx, os.Getenv("PAYLOADS_URL"), nil)
+	if err != nil {
+		return err
+	}
+	defer payloads.Close()
+	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{record}, Payloads: payloads, Concurrency: 32})
 	if err != nil {
 		return err
 	}
