@@ -20,6 +20,7 @@ type answer struct {
 	status  int
 	failure error         // nil: the task is done
 	after   time.Duration // when to come again, 1 s–15 min; 0: it did not say
+	notDone bool          // it said that nothing of the task was done
 }
 
 // AnswerError is the failure of a task whose endpoint did not answer 2xx.
@@ -57,6 +58,7 @@ func (p *Pusher) read(res *http.Response) answer {
 		e.Location = p.clean(location(res.Header.Get("Location")))
 	}
 	a.failure = e
+	a.notDone = strings.EqualFold(strings.TrimSpace(res.Header.Get(NotDone)), "true")
 	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 		a.after = retryAfter(res.Header.Get("Retry-After"), time.Now())
 	}

@@ -31,6 +31,9 @@ func newTransport() http.RoundTripper {
 	}
 }
 
+// errNotReached is why a task on the ledger waits outside of it.
+var errNotReached = errors.New("nothing there took the connection")
+
 // unsentError: the endpoint was not reached, so nothing was sent.
 type unsentError struct{ err error }
 
@@ -42,27 +45,40 @@ func unsent(err error) bool {
 	return ok
 }
 
-// exchange sends the request and reads the answer. It gives up at Run's end as
-// long as nothing was sent, and after Timeout once something was.
-func (p *Pusher) exchange(ctx context.Context, r *http.Request) (answer, error) {
+// try is one exchange with the endpoint. The zero try is none.
+type try struct {
+	answer
+	err error // there was no answer
+}
+
+// exchange sends the request and reads the answer. As long as nothing was sent
+// it gives up at Run's end, and after patience unless that is 0; once something
+// was, after Timeout.
+func (p *Pusher) exchange(ctx context.Context, r *http.Request, patience time.Duration) try {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a := attempt{cancel: cancel, timeout: p.o.Timeout}
 	defer a.end()
-	stop := make(chan struct{})
-	defer close(stop)
+	over := make(chan struct{})
+	defer close(over)
 	go func() { // ends with the exchange
+		var late <-chan time.Time
+		if patience > 0 {
+			late = time.After(patience)
+		}
 		select {
 		case <-p.stopping:
-			a.giveUp()
-		case <-stop:
+			a.giveUp(errStopping)
+		case <-late:
+			a.giveUp(errNotReached)
+		case <-over:
 		}
 	}()
 	r = r.Clone(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected() }}))
 	if r.GetBody != nil {
 		body, err := r.GetBody()
 		if err != nil {
-			return answer{}, err
+			return try{err: err}
 		}
 		r.Body = body
 	}
@@ -72,15 +88,15 @@ func (p *Pusher) exchange(ctx context.Context, r *http.Request) (answer, error) 
 			err = cause
 		}
 		if !a.sent() {
-			return answer{}, &unsentError{err}
+			return try{err: &unsentError{err}}
 		}
 		if errors.Is(err, task.ErrTimeout) {
 			err = fmt.Errorf("%w: no answer within %v", err, p.o.Timeout)
 		}
-		return answer{}, fmt.Errorf("push: the connection ended without an answer, so the task may have run: %w", err)
+		return try{err: fmt.Errorf("push: the connection ended without an answer, so the task may have run: %w", err)}
 	}
 	a.hurry()
-	return p.read(res), nil
+	return try{answer: p.read(res)}
 }
 
 // attempt is how far one exchange came.
@@ -113,11 +129,11 @@ func (a *attempt) hurry() {
 }
 
 // giveUp ends the exchange if nothing was sent.
-func (a *attempt) giveUp() {
+func (a *attempt) giveUp(why error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begun {
-		a.cancel(errStopping)
+		a.cancel(why)
 	}
 }
 

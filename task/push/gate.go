@@ -116,24 +116,25 @@ func (g *gate) close(err error) {
 	}
 }
 
-// verdictOf judges the endpoint by an exchange. Statuses of a client's mistake
+// verdict judges the endpoint by an exchange. Statuses of a client's mistake
 // speak of one task; those that a wrong address, a wrong token or an overload
 // gives speak of all.
-func verdictOf(a answer, err error) verdict {
+func (x try) verdict() verdict {
 	switch {
-	case errors.Is(err, errStopping), errors.Is(err, task.ErrDraining), errors.Is(err, task.ErrLeaseLost):
+	case x.err == nil && x.status == 0,
+		errors.Is(x.err, errStopping), errors.Is(x.err, task.ErrDraining), errors.Is(x.err, task.ErrLeaseLost):
 		return silent
-	case unsent(err):
+	case unsent(x.err):
 		return missing
-	case err != nil:
+	case x.err != nil:
 		return fails
 	}
-	switch a.status {
+	switch x.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooManyRequests:
 		return fails
 	}
-	if a.status >= 200 && a.status <= 299 || a.status >= 400 && a.status <= 499 {
+	if x.status >= 200 && x.status <= 299 || x.status >= 400 && x.status <= 499 {
 		return works
 	}
 	return fails

@@ -23,6 +23,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/ledger"
 	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
@@ -54,6 +55,12 @@ type Options struct {
 	Backoff task.Backoff
 	// Payloads is where arguments too large for a message are, as for a worker.
 	Payloads *payload.Store
+	// Ledger keeps which tasks with the extension oncekey were done; default none,
+	// and such tasks fail.
+	Ledger *ledger.Ledger
+	// Once is what becomes of a task with oncekey of which nobody knows whether it
+	// was done; default ledger.AtMostOnce.
+	Once ledger.Policy
 	// DrainTimeout is how long requests under way may go on at the end, default
 	// 30 s.
 	DrainTimeout time.Duration
@@ -106,6 +113,9 @@ func New(o Options) (*Pusher, error) {
 	if o.Timeout < time.Second || o.Timeout > maxTimeout {
 		return nil, fmt.Errorf("push: Timeout is %v, not 1s–12h", o.Timeout)
 	}
+	if o.Once != "" && o.Once != ledger.AtMostOnce && o.Once != ledger.AtLeastOnce {
+		return nil, fmt.Errorf("push: Once is %q, neither %q nor %q", o.Once, ledger.AtMostOnce, ledger.AtLeastOnce)
+	}
 	if err := CheckToken(o.Token); o.Token != "" && err != nil {
 		return nil, err
 	}
@@ -153,77 +163,11 @@ func (p *Pusher) Run(ctx context.Context) error {
 	w, err := task.NewWorker(p.o.Queue, task.WorkerOptions{
 		Tasks:       []task.Definition{task.Any(p.push)},
 		Concurrency: p.o.Concurrency, Backoff: p.o.Backoff, DrainTimeout: p.o.DrainTimeout,
-		Payloads: p.o.Payloads, Log: p.o.Log, OnResult: p.o.OnResult,
+		Payloads: p.o.Payloads, Ledger: p.o.Ledger, Log: p.o.Log, OnResult: p.o.OnResult,
 	})
 	if err != nil {
 		return err
 	}
 	p.stopping = ctx.Done()
 	return w.Run(ctx)
-}
-
-// holdMax is how long a message is held while it waits for the endpoint. SQS
-// lets one be in flight for 12 hours.
-const holdMax = time.Hour
-
-// errStopping is why a task that waited for its endpoint is given back.
-var errStopping = errors.New("push: dayfly is stopping")
-
-// push sends one task until the endpoint has answered, or the task has waited
-// too long for that.
-func (p *Pusher) push(ctx context.Context, e *task.Event) error {
-	info, _ := task.Info(ctx)
-	first, err := p.request(e, info)
-	if err != nil {
-		return task.Permanent(err)
-	}
-	for held := time.Now(); ; {
-		probe, err := p.gate.enter(ctx, p.stopping)
-		if err != nil {
-			return task.Postpone(err, 0)
-		}
-		answer, err := p.exchange(ctx, first)
-		p.gate.leave(probe, verdictOf(answer, err), err)
-		patience := time.Duration(0)
-		switch {
-		case err == nil:
-			if answer.failure == nil || answer.after == 0 {
-				return answer.failure
-			}
-			if !p.fifo { // where it would lose its place
-				return task.Postpone(answer.failure, answer.after)
-			}
-			err, patience = answer.failure, answer.after
-		case !unsent(err):
-			return err
-		}
-		if context.Cause(ctx) != nil {
-			return err // of a lease that was lost, or a drain that is over
-		}
-		if time.Since(held)+patience > holdMax {
-			return task.Postpone(err, time.Minute)
-		}
-		if err := p.wait(ctx, patience); err != nil {
-			return task.Postpone(err, 0)
-		}
-	}
-}
-
-// wait returns after d, or with an error when there is no use in waiting on.
-func (p *Pusher) wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-p.stopping:
-		return errStopping
-	default:
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-p.stopping:
-		return errStopping
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

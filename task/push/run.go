@@ -1,0 +1,87 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/task"
+)
+
+// holdMax is how long a message is held while it waits for the endpoint. SQS
+// lets one be in flight for 12 hours.
+const holdMax = time.Hour
+
+// errStopping is why a task that waited for its endpoint is given back.
+var errStopping = errors.New("push: dayfly is stopping")
+
+// push sends one task until the endpoint has answered, or the task has waited
+// too long for that.
+func (p *Pusher) push(ctx context.Context, e *task.Event) error {
+	info, _ := task.Info(ctx)
+	first, err := p.request(e, info)
+	if err != nil {
+		return task.Permanent(err)
+	}
+	for held := time.Now(); ; {
+		probe, err := p.gate.enter(ctx, p.stopping)
+		if err != nil {
+			return task.Postpone(err, 0)
+		}
+		x, err := p.deliver(ctx, e, first)
+		p.gate.leave(probe, x.verdict(), x.err)
+		var patience time.Duration
+		switch {
+		case err != nil:
+			return err
+		case unsent(x.err):
+			err = x.err
+		case x.err != nil:
+			return x.err
+		case x.after == 0:
+			return x.failure // nil: it is done
+		case !p.fifo: // where it would lose its place
+			return task.Postpone(x.failure, x.after)
+		default:
+			err, patience = x.failure, x.after
+		}
+		if context.Cause(ctx) != nil {
+			return err // of a lease that was lost, or a drain that is over
+		}
+		if time.Since(held)+patience > holdMax {
+			return task.Postpone(err, time.Minute)
+		}
+		if err := p.wait(ctx, patience); err != nil {
+			return task.Postpone(err, 0)
+		}
+	}
+}
+
+// deliver makes one exchange, on the ledger if the task asks for that. An error
+// is the ledger's, and ends the run.
+func (p *Pusher) deliver(ctx context.Context, e *task.Event, r *http.Request) (try, error) {
+	if key, ok := e.Extensions[OnceKey]; ok {
+		return p.once(ctx, key, r)
+	}
+	return p.exchange(ctx, r, 0), nil
+}
+
+// wait returns after d, or with an error when there is no use in waiting on.
+func (p *Pusher) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-p.stopping:
+		return errStopping
+	default:
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.stopping:
+		return errStopping
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
