@@ -11,7 +11,6 @@ import (
 
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/driver"
-	"github.com/dayfly-dev/dayfly/records/s3records"
 )
 
 // schemes says what addresses look like.
@@ -27,6 +26,7 @@ const schemes = "sqlite:////absolute/path.db, postgres://user@host/database, mys
 //	mysql://user:password@host/database    ?socket=/path instead of a host, ?tls=true
 //
 //	s3://bucket/prefix                     ?region= and ?endpoint=; credentials as the AWS SDK finds them
+//	dynamodb://table/prefix                the same, and ?create=no, which does not make a missing table
 //
 // The SQL databases take ?table=NAME, of the table to use instead of dayfly_records, and
 // ?lossy=1, which accepts a database whose settings let a crash take back what
@@ -57,7 +57,7 @@ func Driver(ctx context.Context, address string) (driver.Store, error) {
 	case "s3":
 		d, err = openS3(ctx, u)
 	case "dynamodb":
-		err = errors.New("dynamodb: addresses are not supported yet")
+		d, err = openDynamoDB(ctx, u)
 	default:
 		err = fmt.Errorf("the address begins with %q: %s", scheme+":", schemes)
 	}
@@ -65,12 +65,4 @@ func Driver(ctx context.Context, address string) (driver.Store, error) {
 		return nil, fmt.Errorf("records: %w", err)
 	}
 	return d, nil
-}
-
-func openS3(ctx context.Context, u *url.URL) (driver.Store, error) {
-	o, err := s3records.FromURL(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	return s3records.Open(ctx, o)
 }
