@@ -74,6 +74,8 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /restart", c.restart)
 	mux.HandleFunc("POST /scale", c.scale)
 	mux.HandleFunc("POST /run", c.run)
+	mux.HandleFunc("GET /unknown", c.unknown)
+	mux.HandleFunc("POST /resolve", c.resolve)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })

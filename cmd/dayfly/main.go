@@ -132,9 +132,11 @@ Begin with:
 		sub.GroupID = "look"
 		c.AddCommand(sub)
 	}
-	data := queueCommand(p)
-	data.GroupID = "data"
-	c.AddCommand(data, versionCommand(), guard())
+	for _, sub := range []*cobra.Command{queueCommand(p), taskCommand(p)} {
+		sub.GroupID = "data"
+		c.AddCommand(sub)
+	}
+	c.AddCommand(versionCommand(), guard())
 	checkArguments(c)
 	return c
 }

@@ -22,8 +22,9 @@ import (
 // that the scripts run under it.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"dayfly": main,
-		"webapp": webapp,
+		"dayfly":     main,
+		"webapp":     webapp,
+		"taskworker": taskworker,
 		"holdport": func() {
 			l, err := net.Listen("tcp", os.Args[1])
 			if err != nil {

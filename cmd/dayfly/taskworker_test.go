@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
+	"github.com/dayfly-dev/dayfly/records/open"
+	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/ledger"
+)
+
+// taskworker is an application's worker: its task greet writes a line into a
+// file, once for each name, and does not know whether it did where the file lost
+// has that name.
+func taskworker() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := greeting(ctx); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+func greeting(ctx context.Context) error {
+	store, err := open.URL(ctx, os.Getenv("RECORDS_URL"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	l, err := ledger.New(store, nil)
+	if err != nil {
+		return err
+	}
+	q, err := sqsqueue.Open(ctx, os.Getenv("QUEUE_DEFAULT_URL"), nil)
+	if err != nil {
+		return err
+	}
+	greet := task.Define("greet", func(ctx context.Context, names []string) error {
+		var errs []error
+		for _, name := range names {
+			errs = append(errs, task.Once(ctx, "greet/"+name, func(context.Context) error { return write(name) }, task.Payload(name)))
+		}
+		return task.Collect(errs...)
+	})
+	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet}, Ledger: l})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+func write(name string) error {
+	f, err := os.OpenFile("greeted", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return task.NotSent(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintln(f, "hello", name); err != nil {
+		return err
+	}
+	if lost, err := os.ReadFile("lost"); err == nil && strings.TrimSpace(string(lost)) == name {
+		return errors.New("the answer was lost")
+	}
+	return nil
+}
