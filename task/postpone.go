@@ -38,7 +38,8 @@ func Postpone(err error, d time.Duration) error {
 	return &postponedError{err, min(max(d, 0), maxDelay)}
 }
 
-func isPostponed(err error) bool {
+// IsPostponed reports whether err, or an error it wraps, is of Postpone.
+func IsPostponed(err error) bool {
 	_, ok := errors.AsType[*postponedError](err)
 	return ok
 }

@@ -58,7 +58,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		d.done = true
 		s.deletes.add(d)
 		return Done
-	case isPostponed(err):
+	case IsPostponed(err):
 		return s.comeAgain(d, err)
 	case errors.Is(e.cause, ErrDraining):
 		s.about(d).Info("task given back: the worker is stopping", "error", err)
