@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/task/ledger"
 	"github.com/dayfly-dev/dayfly/task/push"
 )
 
@@ -79,12 +80,21 @@ func (a *App) startPush(context.Context) error {
 			return ctx.Err()
 		}
 	})
+	var once *ledger.Ledger
+	if a.records != nil {
+		var err error
+		if once, err = ledger.New(a.records, &ledger.Options{Log: a.log}); err != nil {
+			return err
+		}
+	}
 	for _, name := range sortedKeys(a.manifest.Queue) {
 		q := a.manifest.Queue[name]
 		if q.Push == "" {
 			continue
 		}
-		p, err := push.New(a.pushOptions(name, q))
+		o := a.pushOptions(name, q)
+		o.Ledger = once
+		p, err := push.New(o)
 		if err != nil {
 			return fmt.Errorf("queue %s: %w", name, err)
 		}
@@ -97,6 +107,7 @@ func (a *App) pushOptions(name string, q *manifest.Queue) push.Options {
 	o := push.Options{
 		Queue: a.queues.Queue(a.names[name]), URL: q.Push, Token: a.tokenFor(q), Payloads: a.payloads,
 		Concurrency: q.PushConcurrency, Timeout: time.Duration(q.PushTimeout), Log: a.log,
+		Once: ledger.Policy(q.Once),
 	}
 	switch {
 	case q.PushProcess() != "":

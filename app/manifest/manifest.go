@@ -82,6 +82,9 @@ type Queue struct {
 	Push            string   `toml:"push"`
 	PushConcurrency int      `toml:"push_concurrency"` // tasks with the endpoint at once, 1–1000, default 8, with fifo 1
 	PushTimeout     Duration `toml:"push_timeout"`     // for one task, 1s–12h, default 10m
+	// Once is what becomes of a pushed task with an oncekey of which nobody knows
+	// whether it was done: "at-most-once" (the default) or "at-least-once".
+	Once string `toml:"once"`
 }
 
 // Schedule puts a task into a queue at times.

@@ -136,6 +136,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"push to nowhere", pushed(""), "m.toml:6:1: queue.q.push is empty"},
 		{"push concurrency", pushed("http://web/\"\npush_concurrency = 0\npush_timeout = \"13h"), "m.toml:7:1: queue.q.push_concurrency is 0; it must be between 1 and 1000"},
 		{"push timeout", pushed("http://web/\"\npush_timeout = \"13h"), "m.toml:7:1: queue.q.push_timeout is 13h; it must be between 1s and 12h"},
+		{"once", pushed("http://web/\"\nonce = \"exactly-once"), "m.toml:7:1: queue.q.once is \"exactly-once\"; it is \"at-most-once\" or \"at-least-once\""},
 		{"push options without push", "name = \"a\"\n[queue.q]\npush_timeout = \"1m\"\n", "m.toml:3:1: queue.q.push_timeout is of no use without push"},
 		{"misspelt push option", "name = \"a\"\n[queue.q]\npush_timout = \"1m\"\n", "did you mean \"push_timeout\"?"},
 		{"outbox's queue", "name = \"a\"\n[queue.default]\n[database.default]\noutbox = \"defualt\"\n", "m.toml:4:1: there is no [queue.defualt]; did you mean \"default\"?"},

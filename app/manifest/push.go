@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/task/ledger"
 )
 
 func (q *Queue) pushDefaults(hasConcurrency, hasTimeout bool) {
@@ -20,6 +22,7 @@ func (q *Queue) pushDefaults(hasConcurrency, hasTimeout bool) {
 	if !hasTimeout {
 		q.PushTimeout = Duration(10 * time.Minute)
 	}
+	setDefault(&q.Once, string(ledger.AtMostOnce))
 }
 
 // PushProcess is the process that the queue's tasks are pushed to, "" if they
@@ -42,7 +45,7 @@ func (q *Queue) PushPlace() string {
 // repeats more of it than its host.
 func (c *checker) push(key string, q *Queue) {
 	if q.Push == "" {
-		for _, name := range []string{"push", "push_concurrency", "push_timeout"} {
+		for _, name := range []string{"push", "push_concurrency", "push_timeout", "once"} {
 			if !c.m.has(key + "." + name) {
 				continue
 			}
@@ -56,6 +59,9 @@ func (c *checker) push(key string, q *Queue) {
 	}
 	c.whole(key+".push_concurrency", q.PushConcurrency, 1, 1000)
 	c.duration(key+".push_timeout", q.PushTimeout, time.Second, 12*time.Hour)
+	if q.Once != string(ledger.AtMostOnce) && q.Once != string(ledger.AtLeastOnce) {
+		c.fail(key+".once", "%s.once is %q; it is %q or %q", key, q.Once, ledger.AtMostOnce, ledger.AtLeastOnce)
+	}
 	key += ".push"
 	u, err := url.Parse(q.Push)
 	switch {
