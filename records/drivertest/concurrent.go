@@ -55,9 +55,9 @@ var concurrentTests = map[string]func(*env){
 				}
 				next.Value = fmt.Append(nil, w)
 				var err error
-				if w < 2 {
+				if role := (w + round) % workers; role < 2 {
 					err = d.Delete(e.ctx, r.Key, r.Version)
-					deleted[w] = err == nil
+					deleted[role] = err == nil
 				} else {
 					won[w], err = d.Put(e.ctx, next)
 				}
@@ -143,7 +143,7 @@ var concurrentTests = map[string]func(*env){
 			if w%2 == 1 {
 				d = other
 			}
-			h.work(w, d, e.h.Rounds)
+			h.worker(w, d).work(e.h.Rounds)
 		})
 		h.check()
 	},

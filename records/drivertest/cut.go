@@ -3,7 +3,6 @@ package drivertest
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/dayfly-dev/dayfly/records/driver"
 )
@@ -101,30 +100,18 @@ var cutTests = map[string]func(*env){
 			e.Skip("the driver has no connection that could be cut")
 		}
 		h := newHistory(e)
-		done := make(chan struct{})
-		var cutter sync.WaitGroup
-		cutter.Go(func() { h.cutUntil(done) })
-		together(func(w int) { h.work(w, e.d, e.h.Rounds) })
-		close(done)
-		cutter.Wait()
+		restore := func() bool { return false }
+		together(func(w int) {
+			worker := h.worker(w, e.d)
+			for i := range e.h.Rounds {
+				if w == 0 { // one of them breaks what all use
+					restore()
+					restore = e.store.Cut(i * 5 % 17)
+				}
+				worker.work(1)
+			}
+		})
+		restore()
 		h.check()
 	},
-}
-
-// cutUntil cuts connections, each after a few packets and for as long as some
-// operations take, in which it takes part as a reader.
-func (h *history) cutUntil(done <-chan struct{}) {
-	for i := 0; ; i++ {
-		restore := h.store.Cut(5 + i*13%37)
-		for end := h.clock.Load() + 40; h.clock.Load() < end; {
-			select {
-			case <-done:
-				restore()
-				return
-			default:
-				_, _ = h.d.Get(h.ctx, "of the cutter") // an error says nothing
-			}
-		}
-		restore()
-	}
 }

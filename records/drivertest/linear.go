@@ -51,59 +51,70 @@ func newHistory(e *env) *history {
 	return h
 }
 
+// worker does operations at random, on what it saw last.
+type worker struct {
+	*history
+	id   int
+	d    driver.Store
+	rand *rand.Rand
+	seen map[string]driver.Record
+}
+
+func (h *history) worker(id int, d driver.Store) *worker {
+	return &worker{history: h, id: id, d: d, rand: rand.New(rand.NewPCG(h.seed, uint64(id))), seen: map[string]driver.Record{}}
+}
+
 // work does n operations.
-func (h *history) work(worker int, d driver.Store, n int) {
-	r := rand.New(rand.NewPCG(h.seed, uint64(worker)))
-	seen := map[string]driver.Record{}
+func (w *worker) work(n int) {
 	for range n {
-		key := historyKeys[r.IntN(len(historyKeys))]
-		switch last, known := seen[key]; {
-		case !known || r.IntN(10) < 4:
-			if got, ok := h.get(worker, d, key); ok {
-				seen[key] = got
+		key := historyKeys[w.rand.IntN(len(historyKeys))]
+		switch last, known := w.seen[key]; {
+		case !known || w.rand.IntN(10) < 4:
+			if got, ok := w.get(key); ok {
+				w.seen[key] = got
 			}
-		case last.Version != "" && r.IntN(10) < 3:
-			if h.delete(worker, d, last) {
-				seen[key] = driver.Record{Key: key}
+		case last.Version != "" && w.rand.IntN(10) < 3:
+			if w.delete(last) {
+				w.seen[key] = driver.Record{Key: key}
 			}
 		default:
-			if got, ok := h.put(worker, d, last); ok && r.IntN(4) > 0 { // else at an old version
-				seen[key] = got
+			if got, ok := w.put(last); ok && w.rand.IntN(4) > 0 { // else at an old version
+				w.seen[key] = got
 			}
 		}
 	}
 }
 
-func (h *history) get(worker int, d driver.Store, key string) (driver.Record, bool) {
-	start := h.clock.Add(1)
-	r, err := d.Get(h.ctx, key)
+func (w *worker) get(key string) (driver.Record, bool) {
+	start := w.clock.Add(1)
+	r, err := w.d.Get(w.ctx, key)
 	if err != nil && !errors.Is(err, driver.ErrNotFound) {
-		h.unlessCut(err)
+		w.unlessCut(err)
 		return r, false // a read without an answer says nothing
 	}
 	r.Key = key
-	h.add(worker, start, call{op: "get", key: key}, outcome{found: string(r.Value)})
-	h.knows(r.Version, string(r.Value))
+	w.add(w.id, start, call{op: "get", key: key}, outcome{found: string(r.Value)})
+	w.knows(r.Version, string(r.Value))
 	return r, true
 }
 
-func (h *history) put(worker int, d driver.Store, old driver.Record) (driver.Record, bool) {
-	next := driver.Record{Key: old.Key, Version: old.Version, Value: fmt.Append(nil, h.values.Add(1))}
+func (w *worker) put(old driver.Record) (driver.Record, bool) {
+	next := driver.Record{Key: old.Key, Version: old.Version, Value: fmt.Append(nil, w.values.Add(1))}
 	c := call{op: "put", key: old.Key, from: string(old.Value), to: string(next.Value)}
-	start := h.clock.Add(1)
-	version, err := d.Put(h.ctx, next)
-	h.add(worker, start, c, h.outcome(err))
+	start := w.clock.Add(1)
+	version, err := w.d.Put(w.ctx, next)
+	w.add(w.id, start, c, w.outcome(err))
 	next.Version = version
 	if err == nil {
-		h.knows(version, c.to)
+		w.knows(version, c.to)
 	}
 	return next, err == nil
 }
 
-func (h *history) delete(worker int, d driver.Store, old driver.Record) bool {
-	start := h.clock.Add(1)
-	err := d.Delete(h.ctx, old.Key, old.Version)
-	h.add(worker, start, call{op: "delete", key: old.Key, from: string(old.Value)}, h.outcome(err))
+func (w *worker) delete(old driver.Record) bool {
+	start := w.clock.Add(1)
+	err := w.d.Delete(w.ctx, old.Key, old.Version)
+	w.add(w.id, start, call{op: "delete", key: old.Key, from: string(old.Value)}, w.outcome(err))
 	return err == nil
 }
 
