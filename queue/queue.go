@@ -49,6 +49,8 @@ type (
 	Browsed = driver.Browsed
 	// State of a browsed message.
 	State = driver.State
+	// PartialError of a Send, some of whose messages are stored.
+	PartialError = driver.PartialError
 	// Move out of a dead-letter queue.
 	Move = driver.Move
 	// MoveTask is a move and what became of it.
@@ -164,7 +166,8 @@ func (s *Service) Purge(ctx context.Context, name string) error {
 }
 
 // Send stores messages, all or none acknowledged; together at most 1 MiB of
-// bodies and attributes. With none it does nothing.
+// bodies and attributes. With none it does nothing. Where a service answered
+// for each message by itself, and not the same, the error is a *PartialError.
 func (s *Service) Send(ctx context.Context, name string, m []Outgoing) ([]Sent, error) {
 	if err := checkName("Name", name); err != nil {
 		return nil, err

@@ -92,11 +92,14 @@ func client(url string) *sqs.Client {
 
 // The suite through client, signature, HTTP, server and engine: client and
 // server check each other, and both must add nothing to what a queue does.
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { drivertest.Run(t, harness(client)) }
+
+// harness runs the suite with clients of an endpoint.
+func harness(client func(url string) *sqs.Client) drivertest.Harness {
 	skip := map[string]string{
 		"LongPoll/CanceledWaiterPassesOn": "a message may be on the wire to the client that left; it comes back when its visibility ends",
 	}
-	drivertest.Run(t, drivertest.Harness{Skip: skip, New: func(t *testing.T) *drivertest.Store {
+	return drivertest.Harness{Skip: skip, New: func(t *testing.T) *drivertest.Store {
 		dir := t.TempDir()
 		e, err := listen(t, dir)
 		if err != nil {
@@ -120,7 +123,7 @@ func TestConformance(t *testing.T) {
 			return sqsqueue.New(client(e.url), nil), nil
 		}
 		return store
-	}})
+	}}
 }
 
 // The suite on a service that is not ours.

@@ -2,7 +2,7 @@ package sqsqueue
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +22,10 @@ func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([
 	err := s.onQueue(ctx, "send to", name, func(ctx context.Context, url *string) error {
 		fifo := isFIFO(name)
 		if len(m) == 1 {
+			if some, err, ok := s.direct.send(ctx, *url, fifo, m); ok {
+				sent = append(sent, some...)
+				return err
+			}
 			one, err := s.sendOne(ctx, url, fifo, &m[0])
 			sent = append(sent, one)
 			return err
@@ -29,6 +33,9 @@ func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([
 		for rest := m; len(rest) > 0; {
 			n := min(len(rest), maxBatch)
 			some, err := s.sendBatch(ctx, url, fifo, rest[:n])
+			if partial, ok := errors.AsType[*driver.PartialError](err); ok && n < len(m) {
+				err = partial.Unwrap() // it is about some of m only
+			}
 			if err != nil {
 				return err
 			}
@@ -78,6 +85,9 @@ func systemValue(a types.MessageAttributeValue) types.MessageSystemAttributeValu
 func entryID(i int) *string { return aws.String(strconv.Itoa(i)) }
 
 func (s *Service) sendBatch(ctx context.Context, url *string, fifo bool, m []driver.Outgoing) ([]driver.Sent, error) {
+	if sent, err, ok := s.direct.send(ctx, *url, fifo, m); ok {
+		return sent, err
+	}
 	in := &sqs.SendMessageBatchInput{QueueUrl: url, Entries: make([]types.SendMessageBatchRequestEntry, len(m))}
 	var zeros []string
 	for i := range m {
@@ -107,32 +117,14 @@ func (s *Service) sendBatch(ctx context.Context, url *string, fifo bool, m []dri
 	if err != nil {
 		return nil, err
 	}
+	replied := &batchReply{}
 	for _, f := range out.Failed {
-		return nil, entryError(f)
+		replied.Failed = append(replied.Failed, failedEntry{aws.ToString(f.Id), aws.ToString(f.Code), aws.ToString(f.Message)})
 	}
-	sent := make([]driver.Sent, len(m))
 	for _, ok := range out.Successful {
-		i, err := strconv.Atoi(aws.ToString(ok.Id))
-		if err != nil || i < 0 || i >= len(m) {
-			return nil, fmt.Errorf("the service acknowledged an entry %q that was not sent", aws.ToString(ok.Id))
-		}
-		sent[i] = driver.Sent{ID: aws.ToString(ok.MessageId), Sequence: aws.ToString(ok.SequenceNumber)}
+		replied.Successful = append(replied.Successful, storedEntry{aws.ToString(ok.Id), aws.ToString(ok.MessageId), aws.ToString(ok.SequenceNumber)})
 	}
-	for i := range sent {
-		if sent[i].ID == "" {
-			return nil, fmt.Errorf("the service did not say what became of entry %d", i)
-		}
-	}
-	return sent, nil
-}
-
-// entryError is the failure of one entry.
-func entryError(f types.BatchResultErrorEntry) error {
-	code, message := aws.ToString(f.Code), aws.ToString(f.Message)
-	if known := sentinel(code, message); known != nil {
-		return fmt.Errorf("sqsqueue: %s: %w", message, known)
-	}
-	return fmt.Errorf("sqsqueue: %s: %s", code, message)
+	return replied.sent(len(m))
 }
 
 // Receive hands out messages.
@@ -157,6 +149,10 @@ func (s *Service) Receive(ctx context.Context, name string, o driver.ReceiveOpti
 		with = append(with, withZero("WaitTimeSeconds", `{`))
 	}
 	err = s.onQueue(ctx, "receive from", name, func(ctx context.Context, url *string) error {
+		var ok bool
+		if got, ok = s.direct.receive(ctx, *url, &o); ok {
+			return nil
+		}
 		in.QueueUrl = url
 		out, err := s.client.ReceiveMessage(ctx, in, with...)
 		if err != nil {

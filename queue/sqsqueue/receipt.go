@@ -15,6 +15,9 @@ import (
 // Delete removes messages, ten a request.
 func (s *Service) Delete(ctx context.Context, name string, receipts []string) ([]error, error) {
 	return s.inBatches(ctx, "delete from", name, len(receipts), func(ctx context.Context, url *string, from, to int) ([]types.BatchResultErrorEntry, error) {
+		if failed, ok := s.direct.delete(ctx, *url, receipts[from:to], from); ok {
+			return failed, nil
+		}
 		if to-from == 1 {
 			_, err := s.client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: &receipts[from]})
 			return nil, err
@@ -34,6 +37,9 @@ func (s *Service) Delete(ctx context.Context, name string, receipts []string) ([
 // ChangeVisibility sets when messages are visible again, ten a request.
 func (s *Service) ChangeVisibility(ctx context.Context, name string, c []driver.VisibilityChange) ([]error, error) {
 	return s.inBatches(ctx, "change visibility in", name, len(c), func(ctx context.Context, url *string, from, to int) ([]types.BatchResultErrorEntry, error) {
+		if failed, ok := s.direct.changeVisibility(ctx, *url, c[from:to], from); ok {
+			return failed, nil
+		}
 		if to-from == 1 {
 			_, err := s.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 				QueueUrl: url, ReceiptHandle: &c[from].Receipt, VisibilityTimeout: seconds(c[from].Visibility),

@@ -1,6 +1,9 @@
 // Package sqsqueue is the queue on an Amazon SQS endpoint: AWS's own, the one
 // embedded in dayfly, or any other that speaks the protocol. It is a client of
-// aws-sdk-go-v2, with the SDK's retries.
+// aws-sdk-go-v2, with the SDK's retries. On a loopback address, where the SDK is
+// most of what a message costs, sends, receives, deletes and changes of
+// visibility are first tried without it; not when the client was given an HTTP
+// client, middleware or the like of its own.
 //
 // Open is for applications: it takes a queue's URL and reads the rest from the
 // environment as every AWS program does (AWS_ENDPOINT_URL, AWS_REGION,
@@ -39,6 +42,7 @@ type Options struct {
 // number of goroutines.
 type Service struct {
 	client  *sqs.Client
+	direct  *direct  // nil where the endpoint is not on this machine
 	urls    sync.Map // name to URL, both string
 	closing context.Context
 	close   context.CancelFunc
@@ -52,7 +56,7 @@ var (
 // New returns the driver that uses a client's configuration and connections.
 // Closing it leaves them alone.
 func New(client *sqs.Client, _ *Options) *Service {
-	s := &Service{client: sqs.New(client.Options(), withSteadyBody)}
+	s := &Service{client: sqs.New(client.Options(), withSteadyBody), direct: newDirect(client.Options())}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
@@ -89,6 +93,7 @@ func Open(ctx context.Context, queueURL string, o *Options) (*queue.Queue, error
 // Close ends what is waiting; the client's connections stay open for others.
 func (s *Service) Close() error {
 	s.close()
+	s.direct.close()
 	return nil
 }
 
