@@ -13,8 +13,6 @@ import (
 	"github.com/dayfly-dev/dayfly/records/open"
 )
 
-func TestMain(m *testing.M) { databasetest.Main(m) }
-
 // store opens the store of an address, and others on the same.
 func store(t *testing.T, address string) *drivertest.Store {
 	t.Helper()
