@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -45,6 +46,14 @@ func webapp() {
 		if len(os.Args) > 1 && os.Args[1] == "sick" {
 			http.Error(w, "the database is away", http.StatusServiceUnavailable)
 		}
+	})
+	mux.HandleFunc("POST /tasks", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		fmt.Printf("task %s %s as attempt %s, from dayfly: %t\n", r.Header.Get("ce-type"), body, r.Header.Get("Dayfly-Attempt"),
+			r.Header.Get("Authorization") == "Bearer "+os.Getenv("PUSH_TOKEN"))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "pid %d host %s for %s\n", os.Getpid(), r.Host, r.Header.Get("X-Forwarded-For"))
