@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -96,9 +97,34 @@ func TestOutboxes(t *testing.T) {
 	}
 }
 
-// TestAnOutboxWithoutItsDatabase: the start does not fail for it, nor does an
-// error repeat a password.
+// TestAnOutboxWithoutItsDatabase: one that is away does not keep the application
+// from starting, nor the relay from stopping.
 func TestAnOutboxWithoutItsDatabase(t *testing.T) {
+	engine, err := diskqueue.Open(filepath.Join(t.TempDir(), "queue"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := manifest.Parse("m.toml", []byte("name = \"shop\"\n[queue.default]\n[database.main]\noutbox = \"default\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	a := &App{manifest: m, queues: queue.New(engine), names: names{"default": "default"}, log: slog.New(slog.NewTextHandler(&said, nil))}
+	a.variables.set("DATABASE_MAIN_URL", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=disable")
+	a.onStop("queues", func(context.Context) error { return a.queues.Close() })
+	if err := a.startOutboxes(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := a.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if s := said.String(); !strings.Contains(s, "the relay goes on trying") || strings.Contains(s, "hunter2") {
+		t.Errorf("said %s", s)
+	}
+}
+
+// TestWrongAddresses: an error names no password.
+func TestWrongAddresses(t *testing.T) {
 	for _, address := range []string{"postgres://u:hunter2@[::1", "mysql://u:hunter2@h/d?tls=nonsense", "redis://u:hunter2@h", "postgres://u:hunter2@h/d?sslmode=nonsense"} {
 		if _, err := openDatabase(address); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", address, err)

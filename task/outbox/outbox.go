@@ -37,6 +37,11 @@
 // one claim for each row would be one more write for each. One relay, with
 // eight requests under way, sends thousands of messages a second. The price: after a
 // relay was killed nothing is sent until its lease is over, 10 s by default.
+//
+// Rows are looked for (RelayOptions.Poll), not announced: PostgreSQL's NOTIFY
+// takes one lock for all commits of the server that notify, which would have
+// the application's transactions wait for each other, and the other databases
+// have nothing like it. A program that commits and relays can say so (Wake).
 package outbox
 
 import (

@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/queue/diskqueue"
 	"github.com/dayfly-dev/dayfly/queue/driver"
 	"github.com/dayfly-dev/dayfly/task"
 	"github.com/dayfly-dev/dayfly/task/outbox"
@@ -61,8 +63,14 @@ func TestWithTheTransaction(t *testing.T) {
 func TestEverythingOfAMessage(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		g := &gate{}
+		var mu sync.Mutex
 		var seen []driver.Outgoing
-		g.set(func(_ string, m []driver.Outgoing) error { seen = append(seen, m...); return nil })
+		g.set(func(_ string, m []driver.Outgoing) error {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, m...)
+			return nil
+		})
 		r := newRig(t, d, func(s driver.Service) driver.Service { g.Service = s; return g })
 		box := &outbox.Box{Queue: "mails", Client: &task.ClientOptions{Source: "shop"}}
 		full := queue.Outgoing{
@@ -79,6 +87,8 @@ func TestEverythingOfAMessage(t *testing.T) {
 		r.execute("UPDATE dayfly_outbox SET created_ms = created_ms - 60500")
 		r.relay(outbox.RelayOptions{})
 		r.wantCount("dayfly_outbox", 0)
+		mu.Lock()
+		defer mu.Unlock()
 		if len(seen) != 2 {
 			t.Fatalf("%d messages", len(seen))
 		}
@@ -333,6 +343,46 @@ func TestCreateAtOnce(t *testing.T) {
 		var newer *outbox.VersionError
 		if err := outbox.Create(t.Context(), db); !errors.As(err, &newer) || newer.Found != 2 {
 			t.Errorf("tables of version 2: %v", err)
+		}
+	})
+}
+
+// TestOneConnection: a relay gets along with a database of one connection, as
+// programs have with SQLite, and Wake makes it look at once.
+func TestOneConnection(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		db.SetMaxOpenConns(1)
+		e, err := diskqueue.Open(t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{t: t, db: db, s: queue.New(e)}
+		defer r.s.Close()
+		if err := r.s.CreateQueue(t.Context(), "default", queue.Attributes{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		relay, err := outbox.NewRelay(db, r.s.Queue("default"), &outbox.RelayOptions{Poll: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := outbox.Create(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- relay.Run(ctx) }()
+		for i := range 3 {
+			r.inTx(func(tx *sql.Tx) error {
+				_, err := outbox.Enqueue(t.Context(), tx, digest, digestArgs{fmt.Sprint(i)})
+				return err
+			})
+			relay.Wake()
+			r.take("default", 1)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -60,7 +60,7 @@ func (d Dialect) create(ctx context.Context, db *sql.DB) error {
 	for tries := 0; ; tries++ {
 		err = d.define(ctx, conn)
 		if err == nil {
-			_, err = checkVersion(ctx, db)
+			_, err = checkVersion(ctx, conn)
 			return err
 		}
 		// Another may be creating them: SQLite without a busy timeout then
@@ -68,7 +68,7 @@ func (d Dialect) create(ctx context.Context, db *sql.DB) error {
 		if tries == 20 || ctx.Err() != nil {
 			return fmt.Errorf("outbox: create the tables (or run the statements of doc/formats/outbox.md with the right to): %w", err)
 		}
-		if known, err := checkVersion(ctx, db); known {
+		if known, err := checkVersion(ctx, conn); known {
 			return err
 		}
 		wait(ctx, nil, 100*time.Millisecond)
@@ -77,7 +77,7 @@ func (d Dialect) create(ctx context.Context, db *sql.DB) error {
 
 // checkVersion reads the version of the tables; known is false if it cannot,
 // which is so when there are none.
-func checkVersion(ctx context.Context, db *sql.DB) (known bool, err error) {
+func checkVersion(ctx context.Context, db Tx) (known bool, err error) {
 	var version int
 	if err := db.QueryRowContext(ctx, "SELECT version FROM dayfly_outbox_relay WHERE id = 1").Scan(&version); err != nil {
 		return false, err
