@@ -15,11 +15,12 @@ type Fault int
 
 // What Front may do.
 const (
-	Pass       Fault = iota
-	LoseAnswer       // the service does it; the connection breaks before the answer
-	Refuse           // the service does nothing and asks to slow down
-	Late             // the service does it; the answer waits until the client is gone
-	Fail             // the service does it, and says that it had an internal error
+	Pass        Fault = iota
+	LoseAnswer        // the service does it; the connection breaks before the answer
+	Refuse            // the service does nothing and asks to slow down
+	DoAndRefuse       // the service does it, and asks to slow down
+	Late              // the service does it; the answer waits until the client is gone
+	Fail              // the service does it, and says that it had an internal error
 )
 
 // Front stands before a service and counts the requests.
@@ -77,6 +78,9 @@ func (f *Front) serve(pass http.Handler, w http.ResponseWriter, r *http.Request)
 	switch fault {
 	case Late:
 		<-r.Context().Done()
+	case DoAndRefuse:
+		f.refusal(w)
+		return
 	case Fail:
 		w.WriteHeader(http.StatusInternalServerError)
 		return

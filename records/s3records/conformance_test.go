@@ -26,7 +26,12 @@ const rounds = 16
 // embedded starts the store that dayfly embeds and returns its address.
 func embedded(t testing.TB) string {
 	t.Helper()
-	s, err := s3server.Open(s3server.Options{Dir: t.TempDir(), AccessKey: "AKIATEST", SecretKey: "secret"})
+	return embeddedIn(t, t.TempDir())
+}
+
+func embeddedIn(t testing.TB, dir string) string {
+	t.Helper()
+	s, err := s3server.Open(s3server.Options{Dir: dir, AccessKey: "AKIATEST", SecretKey: "secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +48,15 @@ func embedded(t testing.TB) string {
 	return h.URL
 }
 
-func client(t testing.TB, url string) *s3.Client {
+// client reaches the service, over another transport if one is given.
+func client(t testing.TB, url string, over ...http.RoundTripper) *s3.Client {
 	t.Helper()
 	// A pool of connections of its own, as a process has.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
+	over = append(over, transport)
 	return s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(url), UsePathStyle: true, HTTPClient: &http.Client{Transport: transport},
+		Region: "us-east-1", BaseEndpoint: aws.String(url), UsePathStyle: true, HTTPClient: &http.Client{Transport: over[0]},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", ""),
 	})
 }

@@ -11,7 +11,7 @@ import (
 // probe tries with an object of its own whether the service honours the
 // conditions that everything here rests on. One that does not know them passes
 // over the headers and says that all is well.
-func (s *Store) probe(ctx context.Context) error {
+func (s *Store) probe(ctx context.Context) (err error) {
 	name := s.prefix + probeFolder + strings.ToLower(rand.Text())
 	first, err := s.put(ctx, name, []byte("1"), "*")
 	if err != nil {
@@ -20,7 +20,11 @@ func (s *Store) probe(ctx context.Context) error {
 	if !goodETag(first) {
 		return fmt.Errorf("the service made the ETag %.80q: versions have room for %d bytes", first, maxETag)
 	}
-	defer func() { _ = s.remove(context.WithoutCancel(ctx), name, "") }() // again, if all went well
+	defer func() {
+		if err != nil {
+			_ = s.remove(ctx, name, "") // the error tells more than this one's would
+		}
+	}()
 	body, etag, err := s.get(ctx, name)
 	if err != nil {
 		return err
