@@ -39,9 +39,14 @@ func (p *Pusher) request(e *task.Event, run task.Run) (*http.Request, error) {
 	if !e.Time.IsZero() {
 		set("time", e.Time.Format(time.RFC3339Nano))
 	}
-	if e.Traceparent != "" {
-		set("traceparent", e.Traceparent)
-		h["Traceparent"] = []string{encode(e.Traceparent)} // where tracing libraries look
+	for name, value := range map[string]string{"traceparent": e.Traceparent, "tracestate": e.Tracestate} {
+		if value == "" {
+			continue
+		}
+		set(name, value)
+		if plain(value) {
+			h.Set(name, value) // where tracing libraries look
+		}
 	}
 	if e.Tracestate != "" {
 		set("tracestate", e.Tracestate)
@@ -82,6 +87,11 @@ func encode(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// plain reports whether a text can be a header as it is.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) && strings.TrimSpace(s) == s
 }
 
 // place is an address without what may be secret in it.

@@ -31,7 +31,7 @@ func pusher(t testing.TB, o Options) *Pusher {
 func TestRequest(t *testing.T) {
 	p := pusher(t, Options{Token: token})
 	r, err := p.request(&task.Event{ID: "é 1", Source: "https://shop.example/?a=%41", Type: "mail.send", Time: time.Date(2026, 11, 21, 4, 30, 0, 5e8, time.UTC),
-		Traceparent: "00-0af7-b7ad-01", Data: []byte(`{"to":"ü"}`), Extensions: map[string]string{"oncekey": `say "hi"`, "subject": "€"}},
+		Traceparent: "00-0af7-b7ad-01", Tracestate: "a=1, b=2", Data: []byte(`{"to":"ü"}`), Extensions: map[string]string{"oncekey": `say "hi"`, "subject": "€"}},
 		task.Run{Attempt: 3, Queue: "default"})
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +39,7 @@ func TestRequest(t *testing.T) {
 	want := http.Header{
 		"Ce-Specversion": {"1.0"}, "Ce-Id": {"%C3%A9%201"}, "Ce-Source": {"https://shop.example/?a=%2541"}, "Ce-Type": {"mail.send"},
 		"Ce-Time": {"2026-11-21T04:30:00.5Z"}, "Ce-Traceparent": {"00-0af7-b7ad-01"}, "Traceparent": {"00-0af7-b7ad-01"},
+		"Ce-Tracestate": {"a=1,%20b=2"}, "Tracestate": {"a=1, b=2"},
 		"Ce-Oncekey": {"say%20%22hi%22"}, "Ce-Subject": {"%E2%82%AC"}, "Content-Type": {"application/json"}, "User-Agent": {"dayfly"},
 		"Dayfly-Attempt": {"3"}, "Dayfly-Queue": {"default"}, "Authorization": {"Bearer " + token},
 	}
