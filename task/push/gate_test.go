@@ -149,3 +149,39 @@ func TestStopBrokenOff(t *testing.T) {
 		r.empty()
 	})
 }
+
+// panicking is a transport with a bug while it is told to have one.
+type panicking struct {
+	http.RoundTripper
+	bug atomic.Bool
+}
+
+func (p *panicking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.bug.Load() {
+		panic("a bug")
+	}
+	return p.RoundTripper.RoundTrip(r)
+}
+
+// TestPanickingProbe: a probe that panics lets others go after it.
+func TestPanickingProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 50, status(200))
+		r.setDown(errRefused)
+		transport := &panicking{RoundTripper: r.o.Transport}
+		r.o.Transport = transport
+		r.enqueue("a", "b")
+		stop := r.run()
+		time.Sleep(time.Minute)
+		transport.bug.Store(true)
+		time.Sleep(10 * time.Second)
+		transport.bug.Store(false)
+		r.setDown(nil)
+		time.Sleep(time.Minute)
+		stop()
+		if !strings.Contains(r.logs.text(), "panic: a bug") {
+			t.Errorf("log:\n%s", r.logs.text())
+		}
+		r.empty()
+	})
+}

@@ -28,6 +28,16 @@ func TestOutcomes(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+	garbage := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, q *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			io.WriteString(c, text)
+			c.Close()
+		}
+	}
 	for name, c := range map[string]struct {
 		h        http.HandlerFunc
 		asked    []string
@@ -59,7 +69,10 @@ func TestOutcomes(t *testing.T) {
 		"302": {status(302, "Location", "https://user:secret@elsewhere.example/login?secret=1"), []string{"0 a 1", "1 a 2", "2 a 3"},
 			[]string{"retried a 1", "retried a 2", "dead a 3"}, "answered 302 Found to https://elsewhere.example/login: redirects are not followed"},
 		"307 to nowhere": {status(307), []string{"0 a 1", "1 a 2", "2 a 3"}, []string{"retried a 1", "retried a 2", "dead a 3"}, "to nowhere"},
-		"cut, then 200":  {inTurn(cut, status(200)), []string{"0 a 1", "1 a 2"}, []string{"retried a 1", "done a 2"}, ""},
+		"garbage":        {inTurn(garbage("SMTP ready\r\n"), status(200)), []string{"0 a 1", "1 a 2"}, []string{"retried a 1", "done a 2"}, ""},
+		"endless head": {inTurn(garbage("HTTP/1.1 200 OK\r\nA: "+strings.Repeat("x", 70<<10)+"\r\n\r\n"), status(200)),
+			[]string{"0 a 1", "1 a 2"}, []string{"retried a 1", "done a 2"}, ""},
+		"cut, then 200": {inTurn(cut, status(200)), []string{"0 a 1", "1 a 2"}, []string{"retried a 1", "done a 2"}, ""},
 		"no answer": {slow, []string{"0 a 1", "61 a 2", "122 a 3"}, []string{"retried a 1", "retried a 2", "dead a 3"},
 			"no answer within 1m0s"},
 		"longer than the visibility timeout": {func(w http.ResponseWriter, q *http.Request) { time.Sleep(59 * time.Second) },

@@ -25,12 +25,7 @@ func (p *Pusher) push(ctx context.Context, e *task.Event) error {
 		return task.Permanent(err)
 	}
 	for held := time.Now(); ; {
-		probe, err := p.gate.enter(ctx, p.stopping)
-		if err != nil {
-			return task.Postpone(err, 0)
-		}
-		x, err := p.deliver(ctx, e, first)
-		p.gate.leave(probe, x.verdict(), x.err)
+		x, err := p.throughGate(ctx, e, first)
 		var patience time.Duration
 		switch {
 		case err != nil:
@@ -56,6 +51,16 @@ func (p *Pusher) push(ctx context.Context, e *task.Event) error {
 			return task.Postpone(err, 0)
 		}
 	}
+}
+
+// throughGate makes one exchange when the gate lets it. An error ends the run.
+func (p *Pusher) throughGate(ctx context.Context, e *task.Event, r *http.Request) (x try, err error) {
+	probe, err := p.gate.enter(ctx, p.stopping)
+	if err != nil {
+		return x, task.Postpone(err, 0)
+	}
+	defer func() { p.gate.leave(probe, x.verdict(), x.err) }() // also of a panic, or nobody passes again
+	return p.deliver(ctx, e, r)
 }
 
 // deliver makes one exchange, on the ledger if the task asks for that. An error
