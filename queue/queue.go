@@ -228,6 +228,13 @@ func (s *Service) ChangeVisibility(ctx context.Context, name string, c []Visibil
 	return s.d.ChangeVisibility(ctx, name, c)
 }
 
+// Remote reports whether each call is a request to another process, so that ten
+// messages of one call cost little more than one.
+func (s *Service) Remote() bool {
+	_, remote := s.d.(driver.Remote)
+	return remote
+}
+
 // Browse shows up to max messages (1 to 1,000) after the given id, whatever
 // their state. It fails with ErrUnsupported where the driver cannot.
 func (s *Service) Browse(ctx context.Context, name, after string, max int) ([]Browsed, error) {

@@ -14,7 +14,7 @@ import (
 type receiveReply struct {
 	Messages []struct {
 		MessageId, ReceiptHandle, Body string
-		Attributes                     map[string]string
+		Attributes                     systemAttributes
 		MessageAttributes              map[string]struct {
 			DataType, StringValue string
 			BinaryValue           []byte
@@ -91,8 +91,7 @@ func (d *direct) receive(ctx context.Context, url string, o *driver.ReceiveOptio
 	var got []driver.Message
 	for i := range reply.Messages {
 		r := &reply.Messages[i]
-		m := types.Message{MessageId: &r.MessageId, ReceiptHandle: &r.ReceiptHandle, Body: &r.Body, Attributes: r.Attributes}
-		one := message(&m)
+		one := r.Attributes.message(r.MessageId, r.ReceiptHandle, r.Body)
 		if len(r.MessageAttributes) > 0 {
 			one.Attributes = make(map[string]driver.Attribute, len(r.MessageAttributes))
 			for k, v := range r.MessageAttributes {

@@ -166,17 +166,33 @@ func (s *Service) Receive(ctx context.Context, name string, o driver.ReceiveOpti
 	return got, err
 }
 
+// systemAttributes are those of a received message that a driver tells of.
+type systemAttributes struct {
+	ApproximateReceiveCount, SentTimestamp, ApproximateFirstReceiveTimestamp string
+	MessageGroupId, MessageDeduplicationId, SequenceNumber                   string
+	DeadLetterQueueSourceArn, AWSTraceHeader                                 string
+}
+
+func (a *systemAttributes) message(id, receipt, body string) driver.Message {
+	receives, _ := strconv.Atoi(a.ApproximateReceiveCount) // absent: 0
+	got := driver.Message{
+		ID: id, Receipt: receipt, Body: body,
+		Sent: milliseconds(a.SentTimestamp), FirstReceived: milliseconds(a.ApproximateFirstReceiveTimestamp), Receives: receives,
+		GroupID: a.MessageGroupId, DedupID: a.MessageDeduplicationId, Sequence: a.SequenceNumber, Source: nameOf(a.DeadLetterQueueSourceArn),
+	}
+	if a.AWSTraceHeader != "" {
+		got.System = map[string]driver.Attribute{"AWSTraceHeader": {DataType: "String", String: a.AWSTraceHeader}}
+	}
+	return got
+}
+
 func message(m *types.Message) driver.Message {
 	a := m.Attributes
-	receives, _ := strconv.Atoi(a["ApproximateReceiveCount"]) // absent: 0
-	got := driver.Message{
-		ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
-		Sent: milliseconds(a["SentTimestamp"]), FirstReceived: milliseconds(a["ApproximateFirstReceiveTimestamp"]), Receives: receives,
-		GroupID: a["MessageGroupId"], DedupID: a["MessageDeduplicationId"], Sequence: a["SequenceNumber"], Source: nameOf(a["DeadLetterQueueSourceArn"]),
+	system := systemAttributes{
+		a["ApproximateReceiveCount"], a["SentTimestamp"], a["ApproximateFirstReceiveTimestamp"],
+		a["MessageGroupId"], a["MessageDeduplicationId"], a["SequenceNumber"], a["DeadLetterQueueSourceArn"], a["AWSTraceHeader"],
 	}
-	if trace := a["AWSTraceHeader"]; trace != "" {
-		got.System = map[string]driver.Attribute{"AWSTraceHeader": {DataType: "String", String: trace}}
-	}
+	got := system.message(aws.ToString(m.MessageId), aws.ToString(m.ReceiptHandle), aws.ToString(m.Body))
 	if len(m.MessageAttributes) > 0 {
 		got.Attributes = make(map[string]driver.Attribute, len(m.MessageAttributes))
 		for k, v := range m.MessageAttributes {

@@ -51,6 +51,7 @@ type Service struct {
 var (
 	_ driver.Service = (*Service)(nil)
 	_ driver.Mover   = (*Service)(nil)
+	_ driver.Remote  = (*Service)(nil)
 )
 
 // New returns the driver that uses a client's configuration and connections.
@@ -96,6 +97,9 @@ func (s *Service) Close() error {
 	s.direct.close()
 	return nil
 }
+
+// Remote says that calls are requests.
+func (s *Service) Remote() {}
 
 // scope returns a context that Close ends too. Its cancel must be called.
 func (s *Service) scope(ctx context.Context) (context.Context, context.CancelFunc) {
