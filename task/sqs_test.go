@@ -128,10 +128,12 @@ func overSQS(t *testing.T, s *queue.Service) {
 	var mu sync.Mutex
 	ran := map[string]int{}
 	var begun, ended time.Time
+	lastAttempt := 0 // of the task that is postponed
 	task := Define("t", func(ctx context.Context, kind string) error {
 		i, _ := Info(ctx)
 		mu.Lock()
 		ran[kind]++
+		runs := ran[kind]
 		mu.Unlock()
 		switch kind {
 		case "slow":
@@ -145,11 +147,19 @@ func overSQS(t *testing.T, s *queue.Service) {
 			if i.Attempt < 3 {
 				return errors.New("not yet")
 			}
+		case "later": // fails once, is postponed twice
+			switch runs {
+			case 1:
+				return errors.New("failed")
+			case 2, 3:
+				return Postpone(errors.New("later"), time.Second)
+			}
+			lastAttempt = i.Attempt
 		}
 		return nil
 	})
 	c := NewClient(r.q, nil)
-	kinds := []string{"slow", "bad", "shaky"}
+	kinds := []string{"slow", "bad", "shaky", "later"}
 	for i := range 60 {
 		kinds = append(kinds, fmt.Sprint("quick", i))
 	}
@@ -172,12 +182,18 @@ func overSQS(t *testing.T, s *queue.Service) {
 		// A delivery the first worker was given as it stopped counts as an
 		// attempt, so what is shaky may need fewer runs.
 		most := 1
-		if kind == "shaky" {
+		switch kind {
+		case "shaky":
 			most = 3
+		case "later":
+			most = 4
 		}
 		if n := ran[kind]; n < 1 || n > most {
 			t.Errorf("%s ran %d times", kind, n)
 		}
+	}
+	if lastAttempt < 2 || lastAttempt > 3 { // 3: with a delivery at the first worker's stop
+		t.Errorf("a task that failed once and was postponed ran as attempt %d", lastAttempt)
 	}
 	if d := ended.Sub(begun); d < 1500*time.Millisecond { // whole seconds: up to half a second early is rounding
 		t.Errorf("the delayed task ran after %v", d)
