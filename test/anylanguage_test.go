@@ -20,7 +20,8 @@ import (
 )
 
 // TestAnyLanguage runs the applications of examples/any-language as they are,
-// while the application and dayfly are killed with SIGKILL: all tasks that the
+// while the application and dayfly are killed with SIGKILL, and the application is
+// restarted: all tasks that the
 // page said it took are done, and one that was done twice was under way at a
 // kill. DAYFLY_ANY_SEED repeats a run's moments.
 func TestAnyLanguage(t *testing.T) {
@@ -36,6 +37,7 @@ func TestAnyLanguage(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			g := newGreetings(t, x.name, x.env)
 			g.strangers()
+			g.fromShell(filepath.Join(filepath.Dir(python), "aws"))
 			g.throughKills(300)
 			g.h.down()
 		})
@@ -100,6 +102,21 @@ func (g *greetings) strangers() {
 	}
 }
 
+// fromShell enqueues with the aws command: a task, and twice one that is to be
+// done once.
+func (g *greetings) fromShell(aws string) {
+	g.t.Helper()
+	for id, key := range map[string]string{"shell-1": "greet/ann", "shell-2": "greet/ann", "shell-3": "greet/bob"} {
+		g.h.client(g.t, nil, aws, "sqs", "send-message", "--queue-url", g.h.env["QUEUE_DEFAULT_URL"], "--message-body",
+			fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"shell","type":"greet","oncekey":%q,"data":{"name":"from a shell"}}`, id, key))
+	}
+	eventually(g.t, time.Minute, "the tasks of the shell are done", func() bool { return g.messages("default") == 0 })
+	runs := g.runs()
+	if ann, bob := len(runs["shell-1"])+len(runs["shell-2"]), len(runs["shell-3"]); ann != 1 || bob != 1 {
+		g.t.Errorf("Ann was greeted %d times, Bob %d times", ann, bob)
+	}
+}
+
 func (g *greetings) throughKills(tasks int) {
 	g.t.Helper()
 	seed := number(g.t, "DAYFLY_ANY_SEED", int(time.Now().UnixNano()&0x7fffffff))
@@ -116,8 +133,8 @@ func (g *greetings) throughKills(tasks int) {
 			}
 		})
 	}
-	for kill, what := range []func(){g.killApp, g.killDayfly, g.killApp, g.killDayfly} {
-		share := tasks * (kill + 1) / 5
+	for i, what := range []func(){g.killApp, g.killDayfly, g.restartApp, g.killApp, g.killDayfly} {
+		share := tasks * (i + 1) / 6
 		eventually(g.t, time.Minute, fmt.Sprintf("%d tasks taken", share), func() bool { return g.count() >= share })
 		time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
 		what()
@@ -176,6 +193,9 @@ func (g *greetings) killApp() {
 	g.killed()
 }
 
+// restartApp has the successor started first, and the tasks under way finished.
+func (g *greetings) restartApp() { g.t.Helper(); g.h.cli("restart", "web") }
+
 func (g *greetings) killDayfly() {
 	g.t.Helper()
 	g.h.kill()
@@ -227,6 +247,7 @@ func (g *greetings) messages(name string) int64 {
 // that are with the application, and those whose acknowledgement was on its way.
 func (g *greetings) account(tasks int) {
 	g.t.Helper()
+	const shell = 2 // tasks of fromShell that ran
 	runs, lost, twice := g.runs(), g.undone(), 0
 	for id, name := range g.taken {
 		for _, got := range runs[id] {
@@ -239,7 +260,7 @@ func (g *greetings) account(tasks int) {
 		twice += len(names) - 1
 	}
 	// A page that was killed may have enqueued without saying so.
-	g.t.Logf("%d kills, %d tasks taken, %d lost, %d runs too many, %d tasks more than the page said", len(g.kills), tasks, lost, twice, len(runs)-tasks)
+	g.t.Logf("%d kills, %d tasks taken, %d lost, %d runs too many, %d tasks more than the page said", len(g.kills), tasks, lost, twice, len(runs)-tasks-shell)
 	if lost > 0 {
 		g.t.Errorf("%d tasks were lost", lost)
 	}
