@@ -124,14 +124,15 @@ const (
 )
 
 // unlessRefused sends a write, and again if it was refused: S3 says of a
-// ConditionalRequestConflict (another write of that object was under way) and of a
+// ConditionalRequestConflict and an OperationAborted (another write of that object
+// was under way) and of a
 // SlowDown that nothing was done. An InternalError or a ServiceUnavailable says no
 // such thing and is not repeated, let alone a lost answer.
 func unlessRefused(ctx context.Context, send func() error) error {
 	for try := 0; ; try++ {
 		err := send()
 		switch code(err) {
-		case "ConditionalRequestConflict", "SlowDown":
+		case "ConditionalRequestConflict", "OperationAborted", "SlowDown":
 		default:
 			if err != nil && try > 0 {
 				err = errors.Join(err, errRefusedFirst)
