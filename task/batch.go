@@ -12,6 +12,7 @@ import (
 type batcher[T any] struct {
 	call  func([]T)
 	lanes int
+	eager int // lanes that open for a lone item; the others open for a full batch
 	limit int // items waiting, beyond which add blocks
 
 	mu      sync.Mutex
@@ -24,7 +25,7 @@ type batcher[T any] struct {
 const settleLanes = 4
 
 func newBatcher[T any](call func([]T), lanes, limit int) *batcher[T] {
-	b := &batcher[T]{call: call, lanes: lanes, limit: limit}
+	b := &batcher[T]{call: call, lanes: lanes, eager: lanes, limit: limit}
 	b.changed.L = &b.mu
 	return b
 }
@@ -37,7 +38,7 @@ func (b *batcher[T]) add(item T) {
 		b.changed.Wait()
 	}
 	b.waiting = append(b.waiting, item)
-	if b.active < b.lanes {
+	if b.active < b.eager || b.active < b.lanes && len(b.waiting) >= batchSize {
 		b.active++
 		go b.lane() // ends when nothing waits; wait waits for it
 	}

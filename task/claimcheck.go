@@ -81,6 +81,9 @@ func (c *Client) send(ctx context.Context, calls ...call) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if len(out) == 1 && c.gather != nil {
+		return c.gather.send(ctx, out[0])
+	}
 	_, err := c.q.Send(ctx, out...)
 	return err
 }

@@ -22,8 +22,9 @@ const (
 
 // Client puts tasks into one queue. It may be used by any number of goroutines.
 type Client struct {
-	q *queue.Queue
-	o ClientOptions
+	q      *queue.Queue
+	o      ClientOptions
+	gather *gatherer // nil: each Enqueue is a request of its own
 }
 
 // ClientOptions of a client; nil means the defaults.
@@ -44,6 +45,11 @@ type ClientOptions struct {
 	Payloads *payload.Store
 	// Threshold in bytes of message, 1 to MaxMessage; default 240 KiB.
 	Threshold int
+	// Apart has each Enqueue be a request of its own. By default calls that
+	// many goroutines make at once share requests to a queue in another
+	// process, each with its own error; a call that is alone, or one of two,
+	// waits for nobody.
+	Apart bool
 }
 
 // NewClient returns a client that enqueues into q.
@@ -54,6 +60,9 @@ func NewClient(q *queue.Queue, o *ClientOptions) *Client {
 	}
 	if c.o.Source == "" {
 		c.o.Source = "dayfly"
+	}
+	if !c.o.Apart && q.Service().Remote() {
+		c.gather = newGatherer(q)
 	}
 	return c
 }

@@ -100,6 +100,7 @@ type shift struct {
 	leases  leases
 	deletes *batcher[*delivery]
 	returns *batcher[*delivery]
+	pollers pollers
 
 	removals     *batcher[payload.Ref] // of payloads whose messages are deleted
 	removing     context.Context       // of all removals
@@ -116,6 +117,7 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 	// Handlers do not wait for the acknowledgement of their success, so
 	// what is not yet acknowledged is bounded here.
 	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
+	s.deletes.eager = 1 // nobody waits for them
 	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
 	s.removals = newBatcher(s.removeBatch, settleLanes, removeLimit)
 	s.removing, s.stopRemoving = context.WithCancel(context.Background())
@@ -158,7 +160,9 @@ func (s *shift) work(ctx context.Context) error {
 	}()
 
 	var receivers sync.WaitGroup
-	for range (s.o.Concurrency + receiveMax - 1) / receiveMax {
+	most := (s.o.Concurrency + receiveMax - 1) / receiveMax
+	s.pollers.init(most)
+	for range most {
 		receivers.Go(func() {
 			if err := s.receive(receiving, handling); err != nil {
 				stop(err)
@@ -232,11 +236,15 @@ func (s *shift) receive(receiving, handling context.Context) error {
 	defer context.AfterFunc(receiving, func() { time.AfterFunc(s.lastPoll, cancel) })()
 	failures := 0
 	for {
+		if !s.pollers.enter(receiving) {
+			return nil
+		}
 		n := s.acquire(receiving)
 		if n == 0 {
 			return nil
 		}
 		got, err := s.q.Receive(polling, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
+		s.pollers.leave(n, len(got))
 		s.release(n - len(got))
 		for _, m := range got {
 			s.begin(m, receiving, handling)
