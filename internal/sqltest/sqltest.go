@@ -93,7 +93,8 @@ type server struct {
 	err     error
 	dir     string
 	process *exec.Cmd
-	ended   chan error
+	ended   chan struct{} // closed once it has
+	exit    error         // then
 }
 
 func (s *server) startPostgres(initdb, program string) error {
@@ -162,8 +163,11 @@ func (s *server) run(as func(*exec.Cmd), c *exec.Cmd, driver, address string) er
 	if err := c.Start(); err != nil {
 		return err
 	}
-	s.process, s.ended = c, make(chan error, 1)
-	go func() { s.ended <- c.Wait() }() // ends with the server, which stop ends
+	s.process, s.ended = c, make(chan struct{})
+	go func() { // ends with the server, which stop ends
+		s.exit = c.Wait()
+		close(s.ended)
+	}()
 	d, err := sql.Open(driver, address)
 	if err != nil {
 		return err
@@ -176,9 +180,8 @@ func (s *server) run(as func(*exec.Cmd), c *exec.Cmd, driver, address string) er
 			return nil
 		}
 		select {
-		case e := <-s.ended:
-			s.ended <- e
-			return s.said(errors.Join(errors.New("it ended"), e))
+		case <-s.ended:
+			return s.said(errors.Join(errors.New("it ended"), s.exit))
 		case <-tick.C:
 			if time.Now().After(deadline) {
 				return s.said(err)

@@ -86,7 +86,11 @@ func (o Options) New(t testing.TB) *Queue {
 	}
 	q := &Queue{t: t, o: o, m: newMemory()}
 	if o.Inline {
-		q.m.sent = func() { q.turnOnce(false) }
+		q.m.sent = func() {
+			if err := q.turnOnce(false); err != nil {
+				t.Errorf("tasktest: %v", err)
+			}
+		}
 	}
 	s := queue.New(q.m)
 	dead := deadName(o.Name)
