@@ -299,6 +299,9 @@ func TestMeter(t *testing.T) {
 			t.Errorf("percentile %v ms, want %v", ms, p.want)
 		}
 	}
+	if n := s.Took.Below; n[0] != 60 || n[4] != 60*16 || n[7] != 6000 || n[16] != 6000 || s.Took.Sum != 60*5050*time.Millisecond {
+		t.Errorf("durations %v", s.Took) // below 1.024, 16.384 and 131.072 ms
+	}
 	m.fill(start.Add(time.Hour), &s)
 	if s.PerSecond60 != 0 || s.P99 != 0 || s.Requests != 6000 {
 		t.Errorf("an hour later: %+v", s)

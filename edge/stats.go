@@ -22,6 +22,8 @@ type Stats struct {
 	P50 time.Duration `json:"p50"`
 	P95 time.Duration `json:"p95"`
 	P99 time.Duration `json:"p99"`
+	// Took is how long all requests took to the answer's headers.
+	Took Durations `json:"took"`
 	// Held is how many requests wait for a healthy target now.
 	Held int `json:"held"`
 	// Retried counts deliveries that were tried again.
@@ -31,6 +33,17 @@ type Stats struct {
 	// Targets are in the order they were added.
 	Targets []TargetStats `json:"targets"`
 }
+
+// Durations counts times since the start in buckets that double.
+type Durations struct {
+	Sum time.Duration `json:"sum"`
+	// Below[i] counts those shorter than DurationBound(i); the rest took longer
+	// than the last.
+	Below [17]uint64 `json:"below"`
+}
+
+// DurationBound is 1.024 ms doubled i times; the last of 17 is 67 s.
+func DurationBound(i int) time.Duration { return 1024 * time.Microsecond << i }
 
 // TargetStats is what is known of one target.
 type TargetStats struct {
@@ -84,6 +97,8 @@ type meter struct {
 	total   uint64
 	byClass [6]uint64
 	retried uint64
+	took    time.Duration
+	all     [len(histogram{})]uint64
 	seconds [64]struct {
 		at int64
 		n  uint32
@@ -106,6 +121,8 @@ func (m *meter) record(now time.Time, status int, d time.Duration, retries int) 
 	m.total++
 	m.byClass[class]++
 	m.retried += uint64(retries)
+	m.took += max(d, 0)
+	m.all[bucketOf(d)]++
 	s := &m.seconds[sec%int64(len(m.seconds))]
 	if s.at != sec {
 		s.at, s.n = sec, 0
@@ -125,6 +142,7 @@ func (m *meter) fill(now time.Time, s *Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.Requests, s.ByClass, s.Retried = m.total, m.byClass, m.retried
+	s.Took = m.durations()
 	var n10, n60 uint64
 	for _, c := range m.seconds {
 		// The second being filled is left out: it would read low.
@@ -150,6 +168,21 @@ func (m *meter) fill(now time.Time, s *Stats) {
 		}
 	}
 	s.P50, s.P95, s.P99 = percentile(sum[:], n, 0.50), percentile(sum[:], n, 0.95), percentile(sum[:], n, 0.99)
+}
+
+// durations of all requests. The bounds are those of buckets, so the counts are
+// exact.
+func (m *meter) durations() Durations {
+	d := Durations{Sum: m.took}
+	var n uint64
+	b := 0
+	for i := range d.Below {
+		for ; b < bucketOf(DurationBound(i)); b++ {
+			n += m.all[b]
+		}
+		d.Below[i] = n
+	}
+	return d
 }
 
 // percentile returns the nearest-rank percentile p of n values in buckets.
