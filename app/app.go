@@ -63,6 +63,8 @@ type App struct {
 	addresses []Address
 
 	queues   *queue.Service
+	counted  *counted    // the engine of queues; nil when they are SQS's
+	outcomes outcomes    // of the tasks that are pushed
 	sqs      *sqs.Client // nil when the queues are embedded
 	names    names
 	buckets  *buckets

@@ -107,7 +107,7 @@ func (a *App) pushOptions(name string, q *manifest.Queue) push.Options {
 	o := push.Options{
 		Queue: a.queues.Queue(a.names[name]), URL: q.Push, Token: a.tokenFor(q), Payloads: a.payloads,
 		Concurrency: q.PushConcurrency, Timeout: time.Duration(q.PushTimeout), Log: a.log,
-		Once: ledger.Policy(q.Once),
+		Once: ledger.Policy(q.Once), OnResult: a.outcomes.observe,
 	}
 	switch {
 	case q.PushProcess() != "":

@@ -40,7 +40,8 @@ func (a *App) startQueues(ctx context.Context) error {
 		if err != nil {
 			return queueStoreError(dir, err)
 		}
-		a.queues = queue.New(engine)
+		a.counted = &counted{Engine: engine}
+		a.queues = queue.New(a.counted)
 		for name := range a.manifest.Queue {
 			a.names[name] = a.manifest.ServiceName(name)
 		}

@@ -20,7 +20,7 @@ import (
 
 // startDashboard serves the dashboard.
 func (a *App) startDashboard(context.Context) error {
-	o := dash.Options{App: view{a}, Queues: a.queues, Log: a.log}
+	o := dash.Options{App: view{a}, Queues: a.queues, Metrics: &metrics{app: a}, Log: a.log}
 	if host, _, err := net.SplitHostPort(a.manifest.Listen.Dashboard); err == nil {
 		o.Hosts = append(o.Hosts, host)
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	Buckets       Buckets
 	ObjectService string
 
+	// Metrics answers GET /metrics, to whom the dashboard answers; nil: there is
+	// no such page.
+	Metrics http.Handler
+
 	// Hosts are host names (no port) the dashboard may be asked under besides
 	// loopback addresses, localhost and *.localhost. Default none.
 	Hosts []string
@@ -160,6 +164,9 @@ func (d *Dash) routes() error {
 	d.mux.HandleFunc("GET /inbox/{mail}/part/{n}", d.mailPart)
 	d.mux.HandleFunc("GET /objects/{bucket}/object/raw", d.objectRaw)
 	d.mux.HandleFunc("GET /events", d.events)
+	if d.Metrics != nil {
+		d.mux.Handle("GET /metrics", d.Metrics)
+	}
 	d.mux.Handle("GET /assets/", d.assets)
 	return nil
 }
