@@ -5,8 +5,9 @@
 // Enqueue returns and stays there until a worker has run it and said so; a
 // worker that dies in between leaves it to be run again by another. A task may
 // therefore run twice, or twice at once when a worker lost its lease without
-// noticing yet, and its effects have to bear that: write by key, or make the
-// effect conditional on its not having happened.
+// noticing yet, and its effects have to bear that: write by key, make the
+// effect conditional on its not having happened, or bring it about by Once,
+// which keeps a ledger of what happened.
 //
 // A task that fails is run again after a growing, random pause; when its
 // attempts are over it goes to the queue's dead-letter queue together with the
