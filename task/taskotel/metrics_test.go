@@ -88,7 +88,7 @@ func TestMetrics(t *testing.T) {
 	if _, err := bad.Enqueue(t.Context(), client, 1); err != nil {
 		t.Fatal(err)
 	}
-	if got := scrape().value("dayfly_queue_messages", "messaging_destination_name=work", "dayfly_message_state=visible"); got != 4 {
+	if got := scrape().value("dayfly_task_queue_messages", "messaging_destination_name=work", "dayfly_message_state=visible"); got != 4 {
 		t.Errorf("%v messages in the queue before the worker runs", got)
 	}
 	r.work(tel, 5, good, bad)
@@ -110,9 +110,9 @@ func TestMetrics(t *testing.T) {
 		{1, "dayfly_task_finished_total", []string{"dayfly_task_name=bad", "dayfly_task_outcome=retried"}},
 		{1, "dayfly_task_finished_total", []string{"dayfly_task_name=bad", "dayfly_task_outcome=dead"}},
 		{0, "dayfly_task_running", []string{"dayfly_task_name=good"}},
-		{0, "dayfly_queue_messages", []string{"messaging_destination_name=work", "dayfly_message_state=visible"}},
-		{1, "dayfly_queue_messages", []string{"messaging_destination_name=dead", "dayfly_message_state=visible"}},
-		{0, "dayfly_queue_oldest_age_seconds", []string{"messaging_destination_name=work"}},
+		{0, "dayfly_task_queue_messages", []string{"messaging_destination_name=work", "dayfly_message_state=visible"}},
+		{1, "dayfly_task_queue_messages", []string{"messaging_destination_name=dead", "dayfly_message_state=visible"}},
+		{0, "dayfly_task_queue_oldest_age_seconds", []string{"messaging_destination_name=work"}},
 	} {
 		if got := s.value(c.family, c.labels...); got != c.want {
 			t.Errorf("%s%v is %v, not %v", c.family, c.labels, got, c.want)

@@ -16,12 +16,12 @@ import (
 // SQS costs what requests cost. One program that does it is enough. Dead-letter
 // queues are queues like others. Unregister what is returned to end it.
 func (t *Telemetry) ObserveQueues(queues ...*queue.Queue) (metric.Registration, error) {
-	messages, err := t.meter.Int64ObservableGauge("dayfly.queue.messages", metric.WithUnit("{message}"),
+	messages, err := t.meter.Int64ObservableGauge("dayfly.task.queue.messages", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages in a queue, by state: visible, delayed or in_flight."))
 	if err != nil {
 		return nil, err
 	}
-	oldest, err := t.meter.Float64ObservableGauge("dayfly.queue.oldest.age", metric.WithUnit("s"),
+	oldest, err := t.meter.Float64ObservableGauge("dayfly.task.queue.oldest.age", metric.WithUnit("s"),
 		metric.WithDescription("Age of the oldest message in a queue, 0 if it is empty; absent where the queue does not tell."))
 	if err != nil {
 		return nil, err
