@@ -1,6 +1,7 @@
 package task
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -65,6 +66,7 @@ func (b *batcher[T]) lane() {
 		b.changed.Broadcast()
 		b.mu.Unlock()
 		b.call(batch)
+		runtime.Gosched() // to those the call was for, which may add the next
 		b.mu.Lock()
 	}
 	b.active--

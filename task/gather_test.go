@@ -155,7 +155,7 @@ func TestPollers(t *testing.T) {
 			}
 		}
 		for range n {
-			p.leave(10, got)
+			p.leave(got)
 		}
 		return p.may
 	}

@@ -12,8 +12,8 @@ const fewPollers = 2
 // pollers are those of a worker's receivers that may ask the queue. When all
 // ask all the time, messages that come one by one are received one by one,
 // each by a request; when a few ask, by tens. So one more may ask when a request
-// brought half of what it asked for or more, and one fewer when it brought a
-// fifth or less. On AWS, where an empty reply is paid for, an idle worker pays
+// brought half of ten or more, and one fewer when it brought a fifth or less,
+// be it for want of messages or of free slots. On AWS, where an empty reply is paid for, an idle worker pays
 // for two at a time, however much it may do at once.
 type pollers struct {
 	mu     sync.Mutex
@@ -45,14 +45,14 @@ func (p *pollers) enter(ctx context.Context) bool {
 	}
 }
 
-// leave gives the place back after a request for some messages brought so many.
-func (p *pollers) leave(asked, got int) {
+// leave gives the place back after a request that brought so many messages.
+func (p *pollers) leave(got int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case 2*got >= asked && p.may < cap(p.places):
+	case 2*got >= receiveMax && p.may < cap(p.places):
 		p.add()
-	case 5*got <= asked && p.may > fewPollers:
+	case 5*got <= receiveMax && p.may > fewPollers:
 		p.may--
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -244,7 +245,7 @@ func (s *shift) receive(receiving, handling context.Context) error {
 			return nil
 		}
 		got, err := s.q.Receive(polling, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
-		s.pollers.leave(n, len(got))
+		s.pollers.leave(len(got))
 		s.release(n - len(got))
 		for _, m := range got {
 			s.begin(m, receiving, handling)
@@ -268,7 +269,8 @@ func (s *shift) receive(receiving, handling context.Context) error {
 	}
 }
 
-// acquire waits for one free slot and takes up to ten; 0 when ctx ended.
+// acquire waits for one free slot and takes up to ten; 0 when ctx ended. Tasks
+// about to end are let end first, so that a request asks for more than one.
 func (s *shift) acquire(ctx context.Context) int {
 	if ctx.Err() != nil {
 		return 0
@@ -278,14 +280,19 @@ func (s *shift) acquire(ctx context.Context) int {
 	case <-ctx.Done():
 		return 0
 	}
-	for n := 1; ; n++ {
+	for n, yielded := 1, false; ; {
 		if n == receiveMax {
 			return n
 		}
 		select {
 		case s.slots <- struct{}{}:
+			n++
 		default:
-			return n
+			if yielded {
+				return n
+			}
+			yielded = true
+			runtime.Gosched()
 		}
 	}
 }
