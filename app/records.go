@@ -65,6 +65,10 @@ func (a *App) recordsURL(ctx context.Context) (address, note string, err error) 
 // says: unless dayfly is on AWS, a bucket is one of the embedded store.
 func (a *App) openRecords(ctx context.Context, address string) (*records.Store, error) {
 	u, err := url.Parse(address)
+	if err == nil && u.Scheme == "dynamodb" && !a.external.AWS && !u.Query().Has("endpoint") {
+		return nil, errors.New("DynamoDB is not embedded, and the processes are told of embedded services: " +
+			"set DAYFLY_AWS=1 to use AWS's, or add ?endpoint=https://… to the address of the records")
+	}
 	if err != nil || u.Scheme != "s3" || u.Query().Has("endpoint") {
 		return open.URL(ctx, address)
 	}

@@ -108,7 +108,7 @@ func (s *server) startPostgres(initdb, program string) error {
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return s.run(as, exec.Command(program, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off"),
+	return s.run(as, exec.Command(program, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=500"),
 		"pgx", postgresAddress(s.dir, "postgres"))
 }
 
@@ -124,7 +124,7 @@ func (s *server) startMariaDB(install, program string) error {
 		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
 	}
 	return s.run(as, exec.Command(program, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.dir, "s"), "--skip-networking",
-		"--pid-file="+filepath.Join(s.dir, "pid"), "--innodb-flush-log-at-trx-commit=0"), "mysql", mariadbAddress(s.dir, ""))
+		"--pid-file="+filepath.Join(s.dir, "pid"), "--innodb-flush-log-at-trx-commit=0", "--max-connections=500"), "mysql", mariadbAddress(s.dir, ""))
 }
 
 // folder is short, as the paths of sockets must be, and belongs to the user

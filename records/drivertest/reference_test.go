@@ -23,7 +23,6 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	records map[string]driver.Record
-	writes  int
 	before  map[string]driver.Record // without the last write
 	cut     int                      // packets until the connection breaks; negative: it holds
 	late    func()                   // a write on its way after its connection broke
@@ -242,7 +241,7 @@ func (r *reference) List(ctx context.Context, mark, from string, n int) (found [
 		return nil, "", err
 	}
 	defer r.mu.Unlock()
-	if !r.passes() || !r.passes() {
+	if asked := r.passes(); !asked || !r.passes() { // and answered
 		return nil, "", errCut
 	}
 	all := slices.SortedFunc(maps.Values(r.records), func(a, b driver.Record) int { return cmp.Compare(a.Key, b.Key) })

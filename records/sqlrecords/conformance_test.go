@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dayfly-dev/dayfly/internal/databasetest"
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dayfly-dev/dayfly/internal/sqltest"
 	"github.com/dayfly-dev/dayfly/records/driver"
 	"github.com/dayfly-dev/dayfly/records/drivertest"
 	"github.com/dayfly-dev/dayfly/records/open"
@@ -45,12 +47,12 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgres(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{New: func(t *testing.T) *drivertest.Store {
-		address, folder := databasetest.Postgres(t)
-		s := store(t, address+"&lossy=1")
+		address, folder := postgres(t)
+		s := store(t, address)
 		through, proxied := newProxy(t, filepath.Join(folder, ".s.PGSQL.5432"), ".s.PGSQL.5432")
 		direct := s.Driver
 		t.Cleanup(func() { direct.Close() })
-		s.Driver = proxiedDriver(t, address+"&lossy=1", "host", proxied)
+		s.Driver = proxiedDriver(t, address, "host", proxied)
 		s.Cut = through.Cut
 		return s
 	}})
@@ -58,7 +60,7 @@ func TestPostgres(t *testing.T) {
 
 func TestMariaDB(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{New: func(t *testing.T) *drivertest.Store {
-		address, socket := databasetest.MariaDB(t)
+		address, socket := mariadb(t)
 		s := store(t, address)
 		through, proxied := newProxy(t, socket, "s")
 		direct := s.Driver
@@ -67,6 +69,28 @@ func TestMariaDB(t *testing.T) {
 		s.Cut = through.Cut
 		return s
 	}})
+}
+
+// postgres returns the address of a new database, of a server that does not
+// sync, and the folder of its socket.
+func postgres(t testing.TB) (address, folder string) {
+	t.Helper()
+	address = sqltest.Postgres(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address + "&lossy=1", u.Query().Get("host")
+}
+
+// mariadb is the same, with the file of the socket.
+func mariadb(t testing.TB) (address, socket string) {
+	t.Helper()
+	c, err := mysql.ParseDSN(sqltest.MariaDB(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "mysql://" + c.User + "@/" + c.DBName + "?lossy=1&socket=" + c.Addr, c.Addr
 }
 
 // proxiedDriver opens the address with another socket.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/dayfly-dev/dayfly/internal/databasetest"
+	"github.com/dayfly-dev/dayfly/internal/sqltest"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/open"
 )
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	databasetest.Main(m)
+	os.Exit(sqltest.Main(m))
 }
 
 // count adds one to a record again and again, and says each number it wrote
@@ -63,11 +63,10 @@ func count(address string) error {
 // of a write and starts another in its place, three times over: no number is
 // written twice, and none that a process said is lost.
 func TestProcesses(t *testing.T) {
-	postgres := func() string { url, _ := databasetest.Postgres(t); return url + "&lossy=1" }
-	mariadb := func() string { url, _ := databasetest.MariaDB(t); return url }
 	for name, address := range map[string]func() string{
 		"SQLite":   func() string { return "sqlite:///" + filepath.Join(t.TempDir(), "records.db") },
-		"Postgres": postgres, "MariaDB": mariadb,
+		"Postgres": func() string { address, _ := postgres(t); return address },
+		"MariaDB":  func() string { address, _ := mariadb(t); return address },
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := address()

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dayfly-dev/dayfly/internal/databasetest"
 	"github.com/dayfly-dev/dayfly/records/open"
 	"github.com/dayfly-dev/dayfly/records/sqlrecords"
 )
@@ -20,13 +19,13 @@ var databases = map[string]func(t *testing.T) (address, driver, dsn string){
 		return "sqlite:///" + path, "sqlite", path
 	},
 	"Postgres": func(t *testing.T) (string, string, string) {
-		url, _ := databasetest.Postgres(t)
-		return url + "&lossy=1", "pgx", url
+		address, _ := postgres(t)
+		return address, "pgx", strings.Replace(address, "&lossy=1", "", 1)
 	},
 	"MariaDB": func(t *testing.T) (string, string, string) {
-		url, socket := databasetest.MariaDB(t)
-		name, _, _ := strings.Cut(strings.TrimPrefix(url, "mysql://root@/"), "?")
-		return url, "mysql", "root@unix(" + socket + ")/" + name
+		address, socket := mariadb(t)
+		name, _, _ := strings.Cut(strings.TrimPrefix(address, "mysql://root@/"), "?")
+		return address, "mysql", "root@unix(" + socket + ")/" + name
 	},
 }
 
@@ -95,17 +94,17 @@ func TestSchemaVersion(t *testing.T) {
 
 // TestLossyIsRefused: a database that may lose a commit says what to set.
 func TestLossyIsRefused(t *testing.T) {
-	fsync, _ := databasetest.Postgres(t) // the test's server has fsync off
-	url, socket := databasetest.MariaDB(t)
-	name, _, _ := strings.Cut(strings.TrimPrefix(url, "mysql://root@/"), "?")
+	_, _, unsynced := databases["Postgres"](t) // both servers run without syncs
+	_, _, unflushed := databases["MariaDB"](t)
 	for want, c := range map[string]struct {
 		dialect     sqlrecords.Dialect
 		driver, dsn string
 	}{
-		"fsync is off":                  {sqlrecords.PostgreSQL, "pgx", fsync},
-		"PRAGMA synchronous is 1":       {sqlrecords.SQLite, "sqlite", "file:" + filepath.Join(t.TempDir(), "x.db") + "?_pragma=synchronous(NORMAL)"},
-		"the connection has autocommit": {sqlrecords.MySQL, "mysql", "root@unix(" + socket + ")/" + name + "?autocommit=0"},
-		"none of sqlite, postgres":      {"oracle", "sqlite", filepath.Join(t.TempDir(), "y.db")},
+		"fsync is off":                        {sqlrecords.PostgreSQL, "pgx", unsynced},
+		"PRAGMA synchronous is 1":             {sqlrecords.SQLite, "sqlite", "file:" + filepath.Join(t.TempDir(), "x.db") + "?_pragma=synchronous(NORMAL)"},
+		"the connection has autocommit":       {sqlrecords.MySQL, "mysql", unflushed + "?autocommit=0"},
+		"innodb_flush_log_at_trx_commit is 0": {sqlrecords.MySQL, "mysql", unflushed},
+		"none of sqlite, postgres":            {"oracle", "sqlite", filepath.Join(t.TempDir(), "y.db")},
 	} {
 		db, err := sql.Open(c.driver, c.dsn)
 		if err != nil {
