@@ -21,9 +21,9 @@ import (
 
 // TestAnyLanguage runs the applications of examples/any-language as they are,
 // while the application and dayfly are killed with SIGKILL, and the application is
-// restarted: all tasks that the
-// page said it took are done, and one that was done twice was under way at a
-// kill. DAYFLY_ANY_SEED repeats a run's moments.
+// restarted: all tasks that the page said it took are done, none is a dead letter,
+// and no more are done twice than can have been under way at the kills.
+// DAYFLY_ANY_SEED repeats a run's moments.
 func TestAnyLanguage(t *testing.T) {
 	python := need.Python(t, "boto3", "flask")
 	node, modules := need.Node(t, "@aws-sdk/client-sqs")
@@ -239,7 +239,7 @@ func (g *greetings) messages(name string) int64 {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return int64(d.Visible + d.InFlight + d.Delayed)
+	return d.Visible + d.InFlight + d.Delayed
 }
 
 // account sees that all that was taken is done, right, and that what was done
