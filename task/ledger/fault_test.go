@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/internal/databasetest"
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dayfly-dev/dayfly/internal/sqltest"
 	"github.com/dayfly-dev/dayfly/task/ledger"
 )
 
@@ -41,8 +43,14 @@ func TestFaults(t *testing.T) {
 	}
 	stores := map[string]func(*testing.T) string{"SQLite": sqliteRecords}
 	if soak > 0 {
-		stores["PostgreSQL"] = func(t *testing.T) string { url, _ := databasetest.Postgres(t); return url + "&lossy=1" }
-		stores["MariaDB"] = func(t *testing.T) string { url, _ := databasetest.MariaDB(t); return url }
+		stores["PostgreSQL"] = func(t *testing.T) string { return sqltest.Postgres(t) + "&lossy=1" }
+		stores["MariaDB"] = func(t *testing.T) string {
+			c, err := mysql.ParseDSN(sqltest.MariaDB(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "mysql://" + c.User + "@/" + c.DBName + "?lossy=1&socket=" + c.Addr
+		}
 	}
 	if url := os.Getenv("DAYFLY_LEDGER_RECORDS"); url != "" {
 		stores = map[string]func(*testing.T) string{"of the environment": func(*testing.T) string { return url }}

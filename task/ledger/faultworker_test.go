@@ -14,7 +14,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/cache"
 	"github.com/dayfly-dev/dayfly/cache/memcachedcache"
-	"github.com/dayfly-dev/dayfly/internal/databasetest"
+	"github.com/dayfly-dev/dayfly/internal/sqltest"
 	"github.com/dayfly-dev/dayfly/mail"
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/records"
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}
-	databasetest.Main(m)
+	os.Exit(sqltest.Main(m))
 }
 
 // worker is a child process that runs tasks one by one.
