@@ -48,12 +48,6 @@ func (p *Pusher) request(e *task.Event, run task.Run) (*http.Request, error) {
 			h.Set(name, value) // where tracing libraries look
 		}
 	}
-	if e.Tracestate != "" {
-		set("tracestate", e.Tracestate)
-		if !strings.ContainsFunc(e.Tracestate, func(r rune) bool { return r > '~' }) {
-			h["Tracestate"] = []string{e.Tracestate} // where a space is one
-		}
-	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
 		set(name, e.Extensions[name])
 	}
