@@ -32,11 +32,12 @@ import (
 // to the bucket are synced; then the client hears of it.
 type rooted struct {
 	backend.BackendUnsupported
-	posix *posix.Posix
-	dir   string
-	log   *slog.Logger
-	keys  *keyLocks
-	sync  func(*os.File) error // (*os.File).Sync; a test makes it fail
+	posix   *posix.Posix
+	dir     string
+	log     *slog.Logger
+	keys    *keyLocks
+	folders *folders
+	sync    func(*os.File) error // (*os.File).Sync; a test makes it fail
 }
 
 var _ backend.Backend = (*rooted)(nil)
@@ -49,7 +50,7 @@ func newRooted(dir string, log *slog.Logger) (*rooted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rooted{posix: p, dir: dir, log: log, keys: newKeyLocks(), sync: (*os.File).Sync}, nil
+	return &rooted{posix: p, dir: dir, log: log, keys: newKeyLocks(), folders: newFolders(), sync: (*os.File).Sync}, nil
 }
 
 // Shutdown closes the engine.

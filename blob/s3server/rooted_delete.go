@@ -2,11 +2,19 @@ package s3server
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -41,7 +49,40 @@ func (r *rooted) remove(ctx context.Context, in *s3.DeleteObjectInput) (*s3.Dele
 			c.IfMatch = nil
 		}
 	}
-	return r.posix.DeleteObject(ctx, &c)
+	if strings.HasSuffix(*c.Key, "/") || aws.ToString(c.VersionId) != "" {
+		return r.posix.DeleteObject(ctx, &c)
+	}
+	return &s3.DeleteObjectOutput{}, r.removeFile(&c)
+}
+
+// removeFile does for an ordinary object what the engine does, but for removing
+// folders that others are about to use.
+func (r *rooted) removeFile(in *s3.DeleteObjectInput) error {
+	if _, err := os.Stat(*in.Bucket); errors.Is(err, fs.ErrNotExist) {
+		return s3err.GetBucketErr(s3err.ErrNoSuchBucket, *in.Bucket)
+	}
+	path := filepath.Join(*in.Bucket, *in.Key)
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && fi.IsDir() {
+		return nil // no such object, which was seen to if there is a condition
+	}
+	if err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	etag, err := attributes{}.RetrieveAttribute(nil, path, "", etagAttribute)
+	if err != nil && !errors.Is(err, meta.ErrNoSuchKey) {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	if err := backend.EvaluateObjectDeletePreconditions(string(etag), fi.ModTime(), fi.Size(), backend.ObjectDeletePreconditions{
+		IfMatch: in.IfMatch, IfMatchLastModTime: in.IfMatchLastModifiedTime, IfMatchSize: in.IfMatchSize,
+	}); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	r.folders.left(*in.Bucket, *in.Key)
+	return nil
 }
 
 // DeleteObjects deletes one after the other, and then syncs each folder once.

@@ -38,6 +38,9 @@ func (r *rooted) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMul
 	}
 	// The copy of the last part is the last moment before the object gets its name.
 	// The engine takes an error there for a copy to be done in another way.
+	if c.Key != nil {
+		defer r.folders.hold(*c.Bucket, *c.Key)()
+	}
 	var unsynced error
 	unlock := func() {}
 	defer func() { unlock() }()

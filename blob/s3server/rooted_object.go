@@ -15,6 +15,7 @@ func (r *rooted) PutObject(ctx context.Context, in s3response.PutObjectInput) (s
 		return s3response.PutObjectOutput{}, err
 	}
 	in.Bucket = r.at(in.Bucket)
+	defer r.folders.hold(*in.Bucket, *in.Key)()
 	unlock := func() {}
 	defer func() { unlock() }()
 	out, err := r.posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error {
