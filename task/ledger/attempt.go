@@ -14,8 +14,8 @@ import (
 //
 //   - SENDING is only written on top of one's own CLAIMED, and the effect
 //     begins only after SENDING is known to be in the store.
-//   - From SENDING and UNKNOWN a record becomes NOT_SENT only by the hand of
-//     its owner, who knows, or of a person.
+//   - From SENDING and UNKNOWN a record becomes NOT_SENT, or SENDING anew, only
+//     by the hand of its owner, who knows that nothing happened, or of a person.
 //   - A run that has seen its effect happen writes SENT over whatever it finds:
 //     knowledge beats every state.
 //
@@ -33,6 +33,7 @@ type attempt struct {
 	want Entry  // what is being written
 	mine Entry  // SENDING as this run wrote it
 
+	late    int // times SENDING was in the store only after its lease
 	outcome outcome
 	end     verdict
 }
@@ -103,10 +104,11 @@ func (a *attempt) decide(now time.Time) {
 			a.barrier(now)
 		case owned && a.seen.State == StateSending && !now.After(a.seen.Until):
 			a.mine, a.todo = a.seen, actPerform
-		case owned: // SENDING or UNKNOWN is in the store, but too old to begin by
-			a.outcome = outcome{fate: fateNotSent, why: "the worker was stopped for longer than its lease before it could begin"}
-			a.goal = goalRecord
-			a.record(now)
+		case owned && (a.seen.State == StateSending || a.seen.State == StateUnknown):
+			// This run was stopped for longer than its lease before it could
+			// begin. It knows that nothing happened, and goes on: others may
+			// have parked the messages meanwhile, so nobody else would.
+			a.lateToBegin(now)
 		default: // the claim was taken over
 			a.goal = goalClaim
 			a.admit(now)
@@ -115,6 +117,23 @@ func (a *attempt) decide(now time.Time) {
 		a.record(now)
 	}
 }
+
+// lateToBegin writes SENDING with a new lease, and gives up where the store
+// takes longer than that each time.
+func (a *attempt) lateToBegin(now time.Time) {
+	if a.late++; a.late > maxLate {
+		a.outcome = outcome{fate: fateNotSent, why: "each time the store had taken SENDING its lease was over"}
+		a.goal = goalRecord
+		a.record(now)
+		return
+	}
+	e := a.seen
+	e.State, e.Error, e.At, e.Until = StateSending, "", now, now.Add(a.lease)
+	a.write(e)
+}
+
+// maxLate is how often SENDING is written anew.
+const maxLate = 2
 
 // admit decides about a record that is not this run's.
 func (a *attempt) admit(now time.Time) {
@@ -223,6 +242,10 @@ func (a *attempt) record(now time.Time) {
 			return
 		}
 		e := a.seen
+		if e.State == StateUnknown && a.policy == AtMostOnce {
+			a.recordParked(e, now)
+			return
+		}
 		e.State, e.At, e.Until, e.Error = StateNotSent, now, time.Time{}, a.outcome.why
 		a.write(e)
 	default:
@@ -234,6 +257,19 @@ func (a *attempt) record(now time.Time) {
 		}
 		a.concludeUnknown()
 	}
+}
+
+// recordParked keeps an effect that others have declared unknown in the list of
+// those a person sees to, though it is certain now that it did not happen:
+// whoever found it unknown parked its message, so no run may come any more.
+func (a *attempt) recordParked(e Entry, now time.Time) {
+	why := cut("it was not sent, says the worker, which was silent for too long; resend it: "+a.outcome.why, maxError)
+	if e.Error == why {
+		a.conclude(endNotSent, time.Time{})
+		return
+	}
+	e.Error, e.At, e.Until = why, now, now
+	a.write(e)
 }
 
 func (a *attempt) recordSent(now time.Time) {

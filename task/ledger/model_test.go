@@ -182,6 +182,10 @@ func acknowledged(e ending) bool { return e == endSent || e == endDuplicate }
 // rest is the end of a history: the message comes once more, to workers that
 // meet no fault, until it is acknowledged or parked.
 func (m *model) rest(w *world) {
+	parked := !slices.ContainsFunc(w.slots, func(s slot) bool { return !s.done })
+	if parked && w.resends == 0 && (w.version == 0 || w.rec.State == StateNotSent || w.rec.State == StateClaimed) {
+		m.fail("no message is left to bring the effect about, and nobody is told: the record is %q", w.rec.State)
+	}
 	c := w.clone()
 	for n := 0; ; n++ {
 		if n == 4 {

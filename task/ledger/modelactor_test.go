@@ -71,7 +71,7 @@ func (p *production) verdict() ending { return p.end.ending }
 func (p *production) window() bool    { return p.goal == goalBarrier || p.goal == goalRecord }
 func (p *production) clone() actor    { c := *p; return &c }
 func (p *production) key(current string) string {
-	b := []byte{'0' + byte(p.goal), '0' + byte(p.todo), flag(p.base == current), flag(p.base == ""), '0' + byte(p.outcome.fate), '0' + byte(p.end.ending)}
+	b := []byte{'0' + byte(p.goal), '0' + byte(p.todo), flag(p.base == current), flag(p.base == ""), '0' + byte(p.late), '0' + byte(p.outcome.fate), '0' + byte(p.end.ending)}
 	return string(face(face(b, p.seen), p.want))
 }
 

@@ -53,7 +53,13 @@ func (m *model) each(w *world, i int, what string, step func(*world, *slot, time
 		if n == 1 && m.noClock {
 			return
 		}
-		m.branch(w, fmt.Sprintf("%s %s (clock %d)", w.slots[i].owner, what, n), func(c *world) { step(c, &c.slots[i], now) })
+		m.branch(w, fmt.Sprintf("%s %s (clock %d)", w.slots[i].owner, what, n), func(c *world) {
+			s := &c.slots[i]
+			step(c, s, now)
+			if p, ok := s.run.(*production); ok && p.late > maxLate {
+				c.hit = append(c.hit, s.owner) // a store slower than the lease, three times, is a fault
+			}
+		})
 	}
 }
 
