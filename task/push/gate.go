@@ -41,6 +41,8 @@ type gate struct {
 	failures int           // in a row, while open
 	level    int           // pushes that failed since it closed; 0: open
 	next     time.Time     // of the next probe
+	since    time.Time     // when it closed
+	why      error         // of the latest push that failed
 	probing  bool
 	told     time.Time
 }
@@ -107,7 +109,10 @@ func (g *gate) leave(probe bool, v verdict, err error) {
 
 // close is called with mu held.
 func (g *gate) close(err error) {
-	g.level++
+	if g.level++; g.level == 1 {
+		g.since = time.Now()
+	}
+	g.why = err
 	pause := min(maxPause, minPause<<min(g.level, 10))
 	g.next = time.Now().Add(pause/2 + rand.N(pause/2))
 	if time.Since(g.told) > tellEach {
