@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
-	"github.com/dayfly-dev/dayfly/internal/sqltest"
 	"github.com/dayfly-dev/dayfly/task/ledger"
 )
 
@@ -30,7 +27,7 @@ func newSeed(t *testing.T) uint64 {
 // TestFaults kills and stops workers, and fails writes, before and after every
 // transition, with each message several times in the queue, clocks that differ
 // by more than the quarantine, and a mail server that refuses or hangs up. With
-// DAYFLY_SOAK (a duration) it goes on that long, on each kind of SQL database;
+// DAYFLY_SOAK (a duration) it goes on that long, on each kind of store;
 // DAYFLY_LEDGER_RECORDS is the address of another store.
 func TestFaults(t *testing.T) {
 	var soak time.Duration
@@ -43,14 +40,7 @@ func TestFaults(t *testing.T) {
 	}
 	stores := map[string]func(*testing.T) string{"SQLite": sqliteRecords}
 	if soak > 0 {
-		stores["PostgreSQL"] = func(t *testing.T) string { return sqltest.Postgres(t) + "&lossy=1" }
-		stores["MariaDB"] = func(t *testing.T) string {
-			c, err := mysql.ParseDSN(sqltest.MariaDB(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return "mysql://" + c.User + "@/" + c.DBName + "?lossy=1&socket=" + c.Addr
-		}
+		stores = everyStore
 	}
 	if url := os.Getenv("DAYFLY_LEDGER_RECORDS"); url != "" {
 		stores = map[string]func(*testing.T) string{"of the environment": func(*testing.T) string { return url }}
@@ -65,10 +55,6 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-}
-
-func sqliteRecords(t *testing.T) string {
-	return "sqlite:///" + filepath.Join(t.TempDir(), "records.db")
 }
 
 func faultRound(t *testing.T, records string, seed uint64) {

@@ -61,6 +61,9 @@ type Options struct {
 	// Log takes what a person should know; default nothing. Payloads and
 	// results are never logged, keys are.
 	Log *slog.Logger
+	// Now is the clock; default time.Now. Tests of clocks that are wrong, or
+	// are stepped, set it.
+	Now func() time.Time
 }
 
 // Ledger keeps effects in one store. It may be used by any number of
@@ -79,7 +82,10 @@ func New(store *records.Store, options *Options) (*Ledger, error) {
 	if options != nil {
 		o = *options
 	}
-	l := &Ledger{store: store, now: time.Now, settle: settleTime}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Ledger{store: store, now: o.Now, settle: settleTime}
 	for _, d := range []struct {
 		name           string
 		value          *time.Duration
