@@ -22,6 +22,9 @@ const (
 	writeTimeout = 5 * time.Minute
 	// What counts as no timeout.
 	unbounded = 24 * time.Hour
+	// So many bytes of CR and LF after a request are no part of the next: some
+	// clients end the body of a POST so, and net/http bears it, too.
+	blanksAfter = 4
 )
 
 // conn is a connection that is served here, by the goroutine of serve.
@@ -33,6 +36,8 @@ type conn struct {
 
 	buf  [bufferSize]byte
 	r, w int // buf[r:w] was read and not used
+
+	blanks int // so many CR and LF may yet be left out before the next head
 
 	head    head
 	request http.Request // what all have in common
@@ -81,7 +86,7 @@ var errStopping = errors.New("the server stops")
 // readHead reads up to the end of the next head and returns its length, its
 // blank line included; 0 if the head is not plain, as far as can be seen.
 func (c *conn) readHead() (int, error) {
-	if c.r == c.w {
+	for c.skipBlanks(); c.r == c.w; c.skipBlanks() {
 		if err := c.awaitRequest(); err != nil {
 			return 0, err
 		}
@@ -104,10 +109,24 @@ func (c *conn) readHead() (int, error) {
 			c.readWithin(time.Now(), timeout(c.s.HTTP.ReadHeaderTimeout, c.s.HTTP.ReadTimeout))
 		}
 		n, err := c.tcp.Read(c.buf[c.w:])
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF): // half a head
+			return 0, nil
+		case err != nil:
 			return 0, err
 		}
 		c.w += n
+	}
+}
+
+// skipBlanks leaves out what may stand between a request and the next.
+func (c *conn) skipBlanks() {
+	for ; c.blanks > 0 && c.r < c.w; c.blanks-- {
+		if b := c.buf[c.r]; b != '\r' && b != '\n' {
+			c.blanks = 0
+			return
+		}
+		c.r++
 	}
 }
 
@@ -177,6 +196,7 @@ func (c *conn) write(now time.Time, b []byte) error {
 // whether the connection may go on.
 func (c *conn) answer(n int) bool {
 	c.r += n
+	c.blanks = blanksAfter
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
 	b := &body{c: c, left: c.head.length, cancel: cancel}
