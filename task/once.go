@@ -144,15 +144,15 @@ func OnceResult(ctx context.Context, key string, effect func(context.Context) (s
 	return r.Result, retried(err)
 }
 
-// outliving is ctx without the end that a lost lease brings: an effect broken
-// off is one more of which nobody knows.
+// outliving is ctx without the end that a lost lease or a cancellation brings:
+// an effect broken off is one more of which nobody knows.
 func outliving(ctx context.Context) (context.Context, func()) {
 	if ctx.Err() != nil {
 		return ctx, func() {}
 	}
 	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if cause := context.Cause(ctx); !errors.Is(cause, ErrLeaseLost) {
+		if cause := context.Cause(ctx); !errors.Is(cause, ErrLeaseLost) && !errors.Is(cause, ErrCancelled) {
 			cancel(cause)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/ledger"
 	"github.com/dayfly-dev/dayfly/task/payload"
 )
@@ -58,6 +59,10 @@ type WorkerOptions struct {
 	Grace time.Duration
 	// Ledger is where Once keeps what happened; default none, and Once fails.
 	Ledger *ledger.Ledger
+	// Records are those that all machines share: through them the worker's queue
+	// is paused and tasks are cancelled. They are listed once a second. Default
+	// none: Pause and Cancel do not reach this worker.
+	Records *records.Store
 	// Middleware is around the run of each task, the first outermost: it sees
 	// the whole event, the context with Info and Log, and the error, a panic
 	// among them as a *PanicError. It is not called for a message that is not
@@ -104,6 +109,8 @@ const (
 	// Postponed: it said that it did not run; it comes again without an attempt
 	// used up (see Postpone).
 	Postponed Outcome = "postponed"
+	// Cancelled: somebody cancelled it, and it was removed (see Cancel).
+	Cancelled Outcome = "cancelled"
 )
 
 // Result of one run, for OnResult.

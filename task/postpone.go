@@ -49,15 +49,20 @@ func (s *shift) comeAgain(d *delivery, err error) Outcome {
 	e, _ := errors.AsType[*postponedError](err)
 	after := wholeSeconds(e.after)
 	s.about(d).Info("task postponed", "reason", err, "pause", after)
+	return s.uncounted(d, after, Postponed)
+}
+
+// uncounted puts back a message whose delivery is not to count as an attempt.
+func (s *shift) uncounted(d *delivery, after time.Duration, outcome Outcome) Outcome {
 	if isFIFO(s.q.Name()) && d.run.Attempt < s.attempts(d.run.Task) {
 		s.putBack(d, after)
-		return Postponed
+		return outcome
 	}
 	if failures := d.run.Attempt - 1; failures > 0 {
 		d.msg.Attributes = withFailures(d.msg.Attributes, failures)
 	}
 	s.resend(d, after)
-	return Postponed
+	return outcome
 }
 
 // withFailures adds the count, if the message has room for another attribute.

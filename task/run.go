@@ -29,6 +29,10 @@ func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
 			s.setAside(d, func() Outcome { return s.giveBack(d) })
 		case err != nil:
 			s.conclude(d, Permanent(err))
+		case s.orders.isCancelled(d.run.ID):
+			s.setAside(d, func() Outcome { return s.remove(d, false, nil) })
+		case s.orders.isPaused():
+			s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
 		default:
 			s.deliver(handling, d)
 		}

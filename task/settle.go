@@ -55,9 +55,14 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		s.leases.drop(d)
 		return Lost
 	case err == nil:
+		if errors.Is(e.cause, ErrCancelled) {
+			s.finishedAllTheSame(d)
+		}
 		d.done = true
 		s.deletes.add(d)
 		return Done
+	case errors.Is(e.cause, ErrCancelled) && !errors.Is(err, ErrUnknown):
+		return s.remove(d, true, err)
 	case IsPostponed(err):
 		return s.comeAgain(d, err)
 	case errors.Is(e.cause, ErrDraining):

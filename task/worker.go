@@ -99,6 +99,7 @@ type shift struct {
 	slots   chan struct{}  // a token for each task that runs or may be received
 	active  sync.WaitGroup // deliveries not yet concluded
 	leases  leases
+	orders  *orders // nil: there are no records
 	deletes *batcher[*delivery]
 	returns *batcher[*delivery]
 	pollers pollers
@@ -115,10 +116,16 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 		s.redrive = redrive.MaxReceives
 	}
 	s.leases.init()
+	if o.Records != nil {
+		s.orders = newOrders()
+	}
 	// Handlers do not wait for the acknowledgement of their success, so
 	// what is not yet acknowledged is bounded here.
 	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
-	s.deletes.eager = 1 // nobody waits for them
+	s.deletes.eager = 1
+	if !isFIFO(w.q.Name()) { // where it lets the next of its group come
+		s.deletes.linger = deleteLinger
+	}
 	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
 	s.removals = newBatcher(s.removeBatch, settleLanes, removeLimit)
 	s.removing, s.stopRemoving = context.WithCancel(context.Background())
@@ -160,6 +167,14 @@ func (s *shift) work(ctx context.Context) error {
 		s.heartbeat(stopBeating)
 	}()
 
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		if s.orders != nil {
+			s.watch(stopBeating)
+		}
+	}()
+
 	var receivers sync.WaitGroup
 	most := (s.o.Concurrency + receiveMax - 1) / receiveMax
 	s.pollers.init(most)
@@ -176,6 +191,7 @@ func (s *shift) work(ctx context.Context) error {
 	s.returns.wait()
 	close(stopBeating)
 	<-beating
+	<-watching
 	s.endRemovals()
 
 	if ctx.Err() == nil {
@@ -237,12 +253,17 @@ func (s *shift) receive(receiving, handling context.Context) error {
 	defer context.AfterFunc(receiving, func() { time.AfterFunc(s.lastPoll, cancel) })()
 	failures := 0
 	for {
-		if !s.pollers.enter(receiving) {
+		if !s.orders.open(receiving) || !s.pollers.enter(receiving) {
 			return nil
 		}
 		n := s.acquire(receiving)
 		if n == 0 {
 			return nil
+		}
+		if s.orders.isPaused() { // while it waited
+			s.pollers.leave(0)
+			s.release(n)
+			continue
 		}
 		got, err := s.q.Receive(polling, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
 		s.pollers.leave(len(got))

@@ -127,7 +127,7 @@ func (g *gate) close(err error) {
 func (x try) verdict() verdict {
 	switch {
 	case x.err == nil && x.status == 0,
-		errors.Is(x.err, errStopping), errors.Is(x.err, task.ErrDraining), errors.Is(x.err, task.ErrLeaseLost):
+		errors.Is(x.err, errStopping), errors.Is(x.err, task.ErrDraining), errors.Is(x.err, task.ErrLeaseLost), errors.Is(x.err, task.ErrCancelled):
 		return silent
 	case unsent(x.err):
 		return missing

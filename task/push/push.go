@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task"
 	"github.com/dayfly-dev/dayfly/task/ledger"
 	"github.com/dayfly-dev/dayfly/task/payload"
@@ -58,6 +59,9 @@ type Options struct {
 	// Ledger keeps which tasks with the extension oncekey were done; default none,
 	// and such tasks fail.
 	Ledger *ledger.Ledger
+	// Records are where queues are paused and tasks cancelled, as for a worker;
+	// default none.
+	Records *records.Store
 	// Once is what becomes of a task with oncekey of which nobody knows whether it
 	// was done; default ledger.AtMostOnce.
 	Once ledger.Policy
@@ -163,7 +167,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 	w, err := task.NewWorker(p.o.Queue, task.WorkerOptions{
 		Tasks:       []task.Definition{task.Any(p.push)},
 		Concurrency: p.o.Concurrency, Backoff: p.o.Backoff, DrainTimeout: p.o.DrainTimeout,
-		Payloads: p.o.Payloads, Ledger: p.o.Ledger, Log: p.o.Log, OnResult: p.o.OnResult,
+		Payloads: p.o.Payloads, Ledger: p.o.Ledger, Records: p.o.Records, Log: p.o.Log, OnResult: p.o.OnResult,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,175 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/records"
+)
+
+const (
+	watchEvery   = time.Second
+	watchTimeout = 10 * time.Second
+	// orderTail is how long a cancellation that took effect is still looked for,
+	// as another copy of the message may come.
+	orderTail = 10 * time.Minute
+)
+
+// orders are what a worker knows of those in the records. A worker begins no
+// task before it has read them once; when the records do not answer any more,
+// what it knew last holds.
+type orders struct {
+	mu        sync.Mutex
+	paused    bool
+	changed   chan struct{} // closed, and made anew, when paused changes
+	cancelled map[string]bool
+}
+
+func newOrders() *orders { return &orders{paused: true, changed: make(chan struct{})} }
+
+// open waits until the queue is not paused; false when ctx has ended. A nil
+// *orders is of a worker without records.
+func (o *orders) open(ctx context.Context) bool {
+	for o != nil {
+		o.mu.Lock()
+		paused, changed := o.paused, o.changed
+		o.mu.Unlock()
+		if !paused {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// isPaused reports whether nothing is to be begun.
+func (o *orders) isPaused() bool {
+	if o == nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.paused
+}
+
+// isCancelled reports whether the task of an id is.
+func (o *orders) isCancelled(id string) bool {
+	if o == nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cancelled[id]
+}
+
+// set takes what the records say now; turned reports whether paused changed.
+func (o *orders) set(paused bool, cancelled map[string]bool) (turned bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cancelled = cancelled
+	if turned = paused != o.paused; turned {
+		o.paused = paused
+		close(o.changed)
+		o.changed = make(chan struct{})
+	}
+	return turned
+}
+
+// watch reads the orders each second until stop is closed. A listing that takes
+// long is made less often, so that a slow store is not asked all the time.
+func (s *shift) watch(stop <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with watch
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	failures := 0
+	for first := true; ; first = false {
+		begun := time.Now()
+		err := s.readOrders(ctx, first)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			failures = 0
+		} else if failures++; failures == 1 || failures%60 == 0 {
+			s.log.Warn("cannot read the records; what is paused and cancelled is not known anew", "error", err, "failures", failures)
+		}
+		pause := max(watchEvery, 2*time.Since(begun))
+		if waitFor(stop, pause-pause/10+rand.N(pause/5)) {
+			return
+		}
+	}
+}
+
+// readOrders lists all orders once. One listing serves for all purposes.
+func (s *shift) readOrders(ctx context.Context, first bool) error {
+	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
+	defer cancel()
+	paused, cancelled := false, map[string]bool{}
+	var over []records.Record
+	for from := ""; ; {
+		found, next, err := s.o.Records.List(ctx, orderMark, from, records.MaxList)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if id, ok := strings.CutPrefix(r.Key, cancelPrefix); ok {
+				cancelled[id] = true
+				if s.orderIsOver(r) {
+					over = append(over, r)
+				}
+			} else if r.Key == pausePrefix+s.q.Name() {
+				paused = true
+			}
+		}
+		if from = next; from == "" {
+			break
+		}
+	}
+	if s.orders.set(paused, cancelled) && !(first && !paused) {
+		s.log.Info(map[bool]string{true: "queue paused: no task is begun", false: "queue resumed"}[paused])
+	}
+	s.leases.cancelRuns(cancelled, s.o.Grace, func(d *delivery) {
+		if s.conclude(d, errAbandoned) {
+			s.about(d).Error("task ignored its cancellation and is abandoned")
+		}
+	})
+	unmark(ctx, s.o.Records, over, s.log)
+	return nil
+}
+
+// orderIsOver reports whether a cancellation took effect so long ago that no
+// copy of the message is to be expected.
+func (s *shift) orderIsOver(r records.Record) bool {
+	o, err := decodeOrder(r)
+	if err != nil || o.Applied == "" {
+		return false
+	}
+	at, _ := when(o.Applied) // checked
+	return time.Since(at) > orderTail
+}
+
+// unmark takes orders out of the list. Another worker may have done so.
+func unmark(ctx context.Context, s *records.Store, over []records.Record, log *slog.Logger) {
+	for _, r := range over {
+		r.Mark = ""
+		if _, err := s.Put(ctx, r); err != nil && !errors.Is(err, records.ErrConflict) {
+			log.Warn("cannot take a cancellation that took effect from the list", "error", err)
+			return
+		}
+	}
+}
