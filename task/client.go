@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -320,7 +321,7 @@ func batch(out []call) int {
 
 // wholeSeconds rounds up, as SQS counts in seconds.
 func wholeSeconds(d time.Duration) time.Duration {
-	if r := d % time.Second; r > 0 {
+	if r := d % time.Second; r > 0 && d < math.MaxInt64-time.Second { // what is further away than durations reach is that one
 		return d - r + time.Second
 	}
 	return d

@@ -182,8 +182,11 @@ func retried(err error) error {
 	return err
 }
 
-// pauseUntil is the time to a moment by somebody's clock, and a second more.
-func pauseUntil(t time.Time) time.Duration { return max(0, time.Until(t)) + time.Second }
+// pauseUntil is the time to a moment by somebody's clock, and a second more, as
+// far as a task can be put back at once.
+func pauseUntil(t time.Time) time.Duration {
+	return min(max(0, time.Until(t)), maxVisibility-time.Second) + time.Second
+}
 
 type effectsKey struct{}
 
