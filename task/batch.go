@@ -4,26 +4,39 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
-// batcher gathers items into calls of at most ten. It never waits for
-// company: a lone item is called for at once, and what arrives while all lanes
-// are under way makes the next batches. So a single task is not delayed and a
-// busy worker needs a tenth of the requests.
+// batcher gathers items into calls of at most ten. Unless it lingers it does
+// not wait for company: a lone item is called for at once, and what arrives
+// while all lanes are under way makes the next batches. So a single task is not
+// delayed and a busy worker needs a tenth of the requests.
 type batcher[T any] struct {
-	call  func([]T)
-	lanes int
-	eager int // lanes that open for a lone item; the others open for a full batch
-	limit int // items waiting, beyond which add blocks
+	call   func([]T)
+	lanes  int
+	eager  int           // lanes that open for a lone item; the others open for a full batch
+	limit  int           // items waiting, beyond which add blocks
+	linger time.Duration // how long a lone item waits for others; 0: not at all
 
 	mu      sync.Mutex
 	changed sync.Cond
 	waiting []T
 	active  int
+	timer   *time.Timer // ends the linger; nil before the first
+	armed   bool        // it runs
+	late    bool        // what waits has waited long enough
+	ending  bool        // nothing waits for company any more
 }
 
 // settleLanes is how many calls of one kind a worker has under way.
 const settleLanes = 4
+
+// deleteLinger is how long an acknowledgement waits for others, 5 ms: nobody
+// waits for it, each is a request, which AWS is paid for, and each takes a sync
+// of the disk from a message that somebody does wait for. A worker that is
+// killed within it has its tasks run again, as one that is killed before the
+// acknowledgement arrived.
+const deleteLinger = 5 * time.Millisecond
 
 func newBatcher[T any](call func([]T), lanes, limit int) *batcher[T] {
 	b := &batcher[T]{call: call, lanes: lanes, eager: lanes, limit: limit}
@@ -39,10 +52,36 @@ func (b *batcher[T]) add(item T) {
 		b.changed.Wait()
 	}
 	b.waiting = append(b.waiting, item)
-	if b.active < b.eager || b.active < b.lanes && len(b.waiting) >= batchSize {
+	b.open()
+}
+
+// open opens a lane if one is to be, or sees to it that one will be; mu is held.
+func (b *batcher[T]) open() {
+	switch n := len(b.waiting); {
+	case b.active < b.eager && b.ready(), b.active < b.lanes && n >= batchSize:
 		b.active++
-		go b.lane() // ends when nothing waits; wait waits for it
+		go b.lane() // ends when nothing is ready; wait waits for it
+	case n > 0 && b.linger > 0 && !b.armed && !b.late:
+		b.armed = true
+		if b.timer == nil {
+			b.timer = time.AfterFunc(b.linger, b.lingered)
+		} else {
+			b.timer.Reset(b.linger)
+		}
 	}
+}
+
+// ready reports whether what waits may be called for; mu is held.
+func (b *batcher[T]) ready() bool {
+	n := len(b.waiting)
+	return n >= batchSize || n > 0 && (b.linger == 0 || b.late || b.ending)
+}
+
+func (b *batcher[T]) lingered() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.armed, b.late = false, len(b.waiting) > 0
+	b.open()
 }
 
 // offer queues one item, unless too many wait already.
@@ -58,11 +97,12 @@ func (b *batcher[T]) offer(item T) {
 func (b *batcher[T]) lane() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.waiting) > 0 {
+	for b.ready() {
 		n := min(batchSize, len(b.waiting))
 		batch := slices.Clone(b.waiting[:n])
 		clear(b.waiting[:n])
 		b.waiting = b.waiting[n:]
+		b.late = false
 		b.changed.Broadcast()
 		b.mu.Unlock()
 		b.call(batch)
@@ -70,13 +110,20 @@ func (b *batcher[T]) lane() {
 		b.mu.Lock()
 	}
 	b.active--
+	b.open()
 	b.changed.Broadcast()
 }
 
-// wait blocks until everything added has been called for.
+// wait blocks until everything added has been called for. From then on nothing
+// lingers.
 func (b *batcher[T]) wait() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.ending = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	b.open()
 	for b.active > 0 {
 		b.changed.Wait()
 	}

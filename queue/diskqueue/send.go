@@ -3,6 +3,7 @@ package diskqueue
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -77,6 +78,7 @@ func (e *Engine) Send(_ context.Context, name string, out []driver.Outgoing) ([]
 		e.mu.Lock()
 		q.wakeUp(len(out))
 		e.mu.Unlock()
+		runtime.Gosched() // to whom it wakes, who has waited longer than the caller
 	}
 	return sent, nil
 }
