@@ -76,6 +76,9 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /run", c.run)
 	mux.HandleFunc("GET /unknown", c.unknown)
 	mux.HandleFunc("POST /resolve", c.resolve)
+	mux.HandleFunc("POST /pause", c.pause)
+	mux.HandleFunc("POST /resume", c.resume)
+	mux.HandleFunc("POST /task/cancel", c.cancel)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })
@@ -88,9 +91,10 @@ type controller struct {
 	quit chan struct{} // closed: streams end
 }
 
-func (c *controller) status(w http.ResponseWriter, _ *http.Request) {
+func (c *controller) status(w http.ResponseWriter, r *http.Request) {
 	v := view{c.app}
-	reply(w, control.Status{Info: v.Info(), PID: os.Getpid(), Groups: v.Groups(), Edge: v.Edge(), Schedules: v.Schedules()})
+	reply(w, control.Status{Info: v.Info(), PID: os.Getpid(), Groups: v.Groups(), Edge: v.Edge(), Schedules: v.Schedules(),
+		Paused: c.app.pausesNow(r.Context())})
 }
 
 func (c *controller) env(w http.ResponseWriter, _ *http.Request) { reply(w, c.app.variables) }

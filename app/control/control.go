@@ -26,6 +26,7 @@ type Status struct {
 	Groups    []dash.Group    `json:"processes"`
 	Edge      dash.EdgeStats  `json:"edge"`
 	Schedules []dash.Schedule `json:"schedules"`
+	Paused    []Paused        `json:"paused"` // queues
 }
 
 // MaxRun is the largest body of POST /run in bytes: the largest arguments a task

@@ -62,6 +62,12 @@ func printStatus(out io.Writer, s control.Status) error {
 	for _, x := range s.Addresses {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", x.Name, x.URL, x.Note)
 	}
+	for i, x := range s.Paused {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "Queue %s\tpaused %s\t\n", x.Queue, paused(x))
+	}
 	printSchedules(w, s.Schedules)
 	return w.Flush()
 }

@@ -19,8 +19,9 @@ func queueCommand(p *place) *cobra.Command {
 	s := &queueStore{place: p}
 	c := &cobra.Command{
 		Use:   "queue",
-		Short: "Verify, export and import the queues on disk",
-		Long: `Verify, export and import the queues of an application that does not run.
+		Short: "Pause and resume queues; verify, export and import those on disk",
+		Long: `Pause and resume the queues of an application that runs; verify, export and
+import those of one that does not.
 
 The store is the folder queue/ in the data folder: every queue of the
 application and every message that was acknowledged. Verify and export change
@@ -28,13 +29,14 @@ nothing, and work on a store that is damaged, too.
 
 An export is a text file, one line of JSON a queue and one a message:
 doc/formats/queue-export.md describes it. It holds the messages' bodies.`,
-		Example: `  dayfly queue verify
+		Example: `  dayfly queue pause default
+  dayfly queue verify
   dayfly queue export -o queues.jsonl
   dayfly queue import queues.jsonl`,
 	}
 	c.PersistentFlags().StringVar(&s.dir, "store", "", "the store's folder (default: queue in the data folder)")
 	_ = c.MarkPersistentFlagDirname("store")
-	c.AddCommand(queueVerifyCommand(s), queueExportCommand(s), queueImportCommand(s))
+	c.AddCommand(queuePauseCommand(s), queueResumeCommand(s), queueVerifyCommand(s), queueExportCommand(s), queueImportCommand(s))
 	return c
 }
 

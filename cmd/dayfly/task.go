@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os/user"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +11,9 @@ import (
 func taskCommand(p *place) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "task",
-		Short: "Decide about effects of which nobody knows whether they happened",
-		Long: `Decide about effects of which nobody knows whether they happened.
+		Short: "Cancel tasks, and decide about effects nobody knows of whether they happened",
+		Long: `Cancel tasks (dayfly task cancel), and decide about effects of which nobody
+knows whether they happened.
 
 A task that sends a mail through the ledger (task.Once) sends it at most once.
 When its worker dies, or the mail server's answer is lost, after the sending
@@ -30,7 +30,7 @@ Both put the task back into its queue, where it goes on with what is left.`,
   dayfly task sent digest/2026-11-21/ann@example.com
   dayfly task resend digest/2026-11-21/ann@example.com`,
 	}
-	c.AddCommand(taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
+	c.AddCommand(taskCancelCommand(p), taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
 	return c
 }
 
@@ -40,11 +40,7 @@ func resolve(c *cobra.Command, p *place, key string, sent, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	by := "somebody"
-	if u, err := user.Current(); err == nil {
-		by = u.Username
-	}
-	done, err := client.Resolve(c.Context(), control.Resolve{Key: key, Sent: sent, By: by})
+	done, err := client.Resolve(c.Context(), control.Resolve{Key: key, Sent: sent, By: username()})
 	if err != nil {
 		return fmt.Errorf("%w\n`dayfly task unknown` lists what there is to decide", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -48,7 +49,7 @@ func greeting(ctx context.Context) error {
 		}
 		return task.Collect(errs...)
 	})
-	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet}, Ledger: l})
+	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet}, Ledger: l, Records: store, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
 	if err != nil {
 		return err
 	}
