@@ -32,6 +32,12 @@ type Options struct {
 	// "Amazon SQS, eu-west-1"; "" is the embedded one.
 	QueueService string
 
+	// Tasks tells and does what is beyond the messages in queues; nil: the pages
+	// show without it. RecordService names the store of records its effects are
+	// in, when that is not a file of this machine.
+	Tasks         Tasks
+	RecordService string
+
 	// Inbox shows mails; nil: the page says that mail leaves by MailService.
 	Inbox       Inbox
 	MailService string
@@ -125,9 +131,11 @@ func New(o Options) (*Dash, error) {
 func (d *Dash) routes() error {
 	pages := []*page{
 		{pattern: "GET /{$}", name: "overview", nav: "Overview", live: []string{"attention", "traffic", "processes"}, load: d.overview},
-		{pattern: "GET /queues", name: "queues", nav: "Queues", live: []string{"queues"}, load: d.queues, external: d.QueueService != ""},
-		{pattern: "GET /queues/{queue}", name: "queue", nav: "Queues", live: []string{"counts", "messages"}, load: d.queue, external: d.QueueService != ""},
+		{pattern: "GET /queues", name: "queues", nav: "Queues", live: []string{"queues", "outboxes"}, load: d.queues, external: d.QueueService != ""},
+		{pattern: "GET /queues/{queue}", name: "queue", nav: "Queues", live: []string{"control", "counts", "activity", "messages"}, load: d.queue, external: d.QueueService != ""},
 		{pattern: "GET /queues/{queue}/messages/{id}", name: "message", nav: "Queues", load: d.message},
+		{pattern: "GET /effects", name: "effects", nav: "Queues", live: []string{"effects"}, load: d.effects, external: d.RecordService != ""},
+		{pattern: "GET /task", name: "task", nav: "Queues", live: []string{"status"}, load: d.task, external: d.RecordService != ""},
 		{pattern: "GET /schedule", name: "schedule", nav: "Schedule", live: []string{"schedules"}, load: d.schedule},
 		{pattern: "GET /inbox", name: "inbox", nav: "Inbox", live: []string{"mails"}, load: d.inbox},
 		{pattern: "GET /inbox/{mail}", name: "mail", nav: "Inbox", load: d.mail},
@@ -151,6 +159,11 @@ func (d *Dash) routes() error {
 		"POST /queues/{queue}/redrive-all":     d.redriveAll,
 		"POST /queues/{queue}/delete":          d.deleteMessage,
 		"POST /queues/{queue}/purge":           d.purge,
+		"POST /queues/{queue}/delete-matching": d.deleteMatching,
+		"POST /queues/{queue}/pause":           d.pause,
+		"POST /queues/{queue}/resume":          d.resume,
+		"POST /effects/resolve":                d.resolve,
+		"POST /task/cancel":                    d.cancel,
 		"POST /schedule/run":                   d.runSchedule,
 		"POST /inbox/clear":                    d.clearInbox,
 		"POST /inbox/{mail}/delete":            d.deleteMail,

@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue"
 )
 
-// redriveMost bounds one press of "redrive all".
-const redriveMost = 10_000
+// Bounds of one press of "redrive all" and "delete all that match", in messages.
+const (
+	redriveMost = 10_000  // done
+	sweepMost   = 100_000 // looked at
+)
 
 // targets are the queues a message can be sent back to: those that name this
 // queue as their dead-letter queue, the one it came from first.
@@ -56,12 +60,12 @@ func (d *Dash) redriveOne(r *http.Request) (done, error) {
 	}
 	d.redriving.Lock()
 	defer d.redriving.Unlock()
-	b, err := d.find(r.Context(), q.Name, r.PostForm.Get("id"))
+	b, err := d.find(r.Context(), q.Name, r.PostForm.Get("id"), r.PostForm.Get("at"))
 	if err != nil {
 		return done{}, err
 	}
-	to, err := d.redrive(r.Context(), q, b, r.PostForm.Get("to"))
-	return done{Text: "Sent back to " + to, Next: "/queues/" + q.Name}, err
+	to, err := d.redrive(r.Context(), q, b.Browsed, r.PostForm.Get("to"))
+	return done{Text: "Sent back to " + to, Next: back(r)}, err
 }
 
 // redrive stores the message in its queue again, then removes it here. A
@@ -101,47 +105,98 @@ func (d *Dash) redriveAll(r *http.Request) (done, error) {
 	}
 	d.redriving.Lock()
 	defer d.redriving.Unlock()
-	moved, skipped, err := d.redriveEach(r.Context(), q, r.PostForm.Get("to"))
-	text := fmt.Sprintf("Sent %s back", plural(moved, "message"))
-	if skipped > 0 {
-		text += fmt.Sprintf("; left %s that somebody had just received", plural(skipped, "message"))
+	n, err := d.sweep(r.Context(), q.Name, newFilter(r.PostForm), func(b queue.Browsed) error {
+		_, err := d.redrive(r.Context(), q, b, r.PostForm.Get("to"))
+		return err
+	})
+	return n.said("Sent %s back", back(r), err)
+}
+
+// deleteMatching deletes the messages that pass a filter; without one there is
+// purge.
+func (d *Dash) deleteMatching(r *http.Request) (done, error) {
+	f, name := newFilter(r.PostForm), r.PathValue("queue")
+	switch {
+	case d.Queues == nil:
+		return done{}, ErrNotFound
+	case !f.Any():
+		return done{}, invalid("task or q must say which messages are to be deleted")
+	case r.PostForm.Get("confirm") != name:
+		return done{}, invalid("to delete messages of %s, its name must be given", name)
 	}
-	if moved == redriveMost {
+	d.redriving.Lock()
+	defer d.redriving.Unlock()
+	n, err := d.sweep(r.Context(), name, f, func(b queue.Browsed) error {
+		_, err := d.Queues.DeleteID(r.Context(), name, b.ID)
+		return err
+	})
+	return n.said("Deleted %s", "/queues/"+name, err)
+}
+
+// swept counts messages.
+type swept struct {
+	done, skipped int
+	more          bool // it ended before the queue did
+}
+
+func (n swept) said(what, next string, err error) (done, error) {
+	text := fmt.Sprintf(what, plural(n.done, "message"))
+	if n.skipped > 0 {
+		text += fmt.Sprintf("; left %s that somebody had just received", plural(n.skipped, "message"))
+	}
+	if n.more {
 		text += "; press again for more"
 	}
 	if err != nil {
 		err = fmt.Errorf("%s, then: %w", text, err)
 	}
-	return done{Text: text, Next: "/queues/" + q.Name}, err
+	return done{Text: text, Next: next}, err
 }
 
-// redriveEach moves messages from the oldest on, those that are there now.
-func (d *Dash) redriveEach(ctx context.Context, q queueRow, wanted string) (moved, skipped int, err error) {
+// sweep does something that removes a message to those that pass, from the
+// oldest on, of those that are there now.
+func (d *Dash) sweep(ctx context.Context, name string, f messageFilter, do func(queue.Browsed) error) (n swept, err error) {
 	until := d.Now()
 	after := "" // the last that stays
-	for moved < redriveMost {
-		found, err := d.Queues.Browse(ctx, q.Name, after, browseStep)
-		if len(found) == 0 { // with an error, those that can be read are moved first
-			return moved, skipped, err
+	for looked := 0; looked < sweepMost && ctx.Err() == nil; {
+		found, err := d.Queues.Browse(ctx, name, after, browseStep)
+		if len(found) == 0 { // with an error, those that can be read are done first
+			return n, err
 		}
+		looked += len(found)
 		for _, b := range found {
-			// One sent while we work has failed again already: moving it too
-			// would go round for ever.
-			if b.State == queue.StateInFlight || b.Sent.After(until) {
-				skipped++
+			if !f.pass(b) {
 				after = b.ID
 				continue
 			}
-			if moved == redriveMost {
-				return moved, skipped, nil
+			// One sent while we work has failed again already: moving it too
+			// would go round for ever.
+			if b.State == queue.StateInFlight || b.Sent.After(until) {
+				n.skipped++
+				after = b.ID
+				continue
 			}
-			if _, err := d.redrive(ctx, q, b, wanted); err != nil {
-				return moved, skipped, err
+			if n.done == redriveMost {
+				n.more = true
+				return n, nil
 			}
-			moved++
+			if err := do(b); err != nil {
+				return n, err
+			}
+			n.done++
 		}
 	}
-	return moved, skipped, nil
+	n.more = true
+	return n, ctx.Err()
+}
+
+// back is the page of messages that a form was on, of the queue it is about.
+func back(r *http.Request) string {
+	v, err := url.ParseQuery(r.PostForm.Get("view"))
+	if err != nil {
+		v = nil
+	}
+	return address(newFilter(v).query(v.Get("after")), "queues", r.PathValue("queue"))
 }
 
 func (d *Dash) deleteMessage(r *http.Request) (done, error) {
@@ -156,7 +211,7 @@ func (d *Dash) deleteMessage(r *http.Request) (done, error) {
 	if !ok {
 		return done{}, ErrNotFound
 	}
-	return done{Text: "Message deleted", Next: "/queues/" + name}, nil
+	return done{Text: "Message deleted", Next: back(r)}, nil
 }
 
 func (d *Dash) purge(r *http.Request) (done, error) {

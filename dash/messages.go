@@ -1,9 +1,11 @@
 package dash
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -35,16 +37,30 @@ const (
 
 // queuePage is one queue and a page of its messages.
 type queuePage struct {
-	Queue     queueRow  `json:"queue"`
-	Service   string    `json:"service"`
-	Browsable bool      `json:"browsable"`
-	After     string    `json:"after"`
-	Messages  []message `json:"messages"`
-	Next      string    `json:"next"`              // for ?after=; "" at the end
-	Problem   string    `json:"problem,omitempty"` // why some messages are missing: the store is damaged
+	Queue     queueRow      `json:"queue"`
+	Service   string        `json:"service"`
+	Activity  *activity     `json:"activity,omitempty"`
+	Pausable  bool          `json:"pausable"`
+	Paused    *Pause        `json:"paused,omitempty"` // nil: it is not
+	Browsable bool          `json:"browsable"`
+	Filter    messageFilter `json:"filter"`
+	Looked    int           `json:"looked"` // messages that the filter was held against
+	After     string        `json:"after"`
+	Messages  []message     `json:"messages"`
+	Next      string        `json:"next"`              // for ?after=; "" at the end
+	Problem   string        `json:"problem,omitempty"` // why some messages are missing: the store is damaged
 }
 
 func (p queuePage) Title() string { return p.Queue.Name }
+
+// View says which messages are shown, as a query.
+func (p queuePage) View() string { return p.Filter.query(p.After).Encode() }
+
+// First is the address of the first page.
+func (p queuePage) First() string { return address(p.Filter.query(""), "queues", p.Queue.Name) }
+
+// NextPage goes on after the last message looked at.
+func (p queuePage) NextPage() string { return address(p.Filter.query(p.Next), "queues", p.Queue.Name) }
 
 // messagePage is one message whole.
 type messagePage struct {
@@ -65,6 +81,9 @@ type message struct {
 	Source    string      `json:"source"`
 
 	Task     string    `json:"task"`
+	TaskID   string    `json:"task_id"`
+	Ref      string    `json:"ref"` // where its arguments are, when they are not in the body
+	RefSize  int64     `json:"ref_size"`
 	Error    string    `json:"error"`
 	Stack    string    `json:"stack"`
 	Attempts string    `json:"attempts"`
@@ -78,6 +97,9 @@ type message struct {
 
 	Open    bool     `json:"-"` // the payload is unfolded at first
 	Queue   string   `json:"-"`
+	Before  string   `json:"-"` // id of the message before it
+	View    string   `json:"-"` // of the page it is shown on
+	Moved   bool     `json:"-"` // its queue, not a worker, gave it up
 	Targets []string `json:"-"` // queues it can be sent back to, the likeliest first
 }
 
@@ -88,29 +110,34 @@ type attribute struct {
 }
 
 func (d *Dash) queue(r *http.Request) (model, error) {
-	ctx, name := r.Context(), r.PathValue("queue")
+	ctx, name, query := r.Context(), r.PathValue("queue"), r.URL.Query()
 	row, err := d.queueRow(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	p := queuePage{Queue: row, Service: d.QueueService, Browsable: true, After: r.URL.Query().Get("after")}
-	found, err := d.Queues.Browse(ctx, name, p.After, messagesShown+1)
+	p := queuePage{Queue: row, Service: d.QueueService, Activity: d.activity(name), Browsable: true,
+		Filter: newFilter(query), After: query.Get("after")}
+	paused, err := d.pauses(ctx)
+	if err != nil { // the messages are shown all the same
+		d.Log.Warn("pauses not read", "error", err)
+	}
+	p.Pausable, p.Paused = paused != nil && len(row.Sources) == 0, paused[name]
+	l, err := d.lookThrough(ctx, name, p.After, p.Filter)
 	if errors.Is(err, queue.ErrUnsupported) {
 		p.Browsable = false
 		return p, nil
 	}
-	if err != nil && len(found) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	if len(found) > messagesShown {
-		found = found[:messagesShown]
-		p.Next = found[messagesShown-1].ID
+	p.Next, p.Looked = l.next, l.looked
+	if l.problem != nil {
+		p.Problem = l.problem.Error()
 	}
-	if err != nil { // how many are missing is not known, so there may be more
-		p.Problem, p.Next = err.Error(), found[len(found)-1].ID
-	}
-	for _, b := range found {
-		p.Messages = append(p.Messages, newMessage(row, b, bodyShown))
+	for _, b := range l.messages {
+		m := newMessage(row, b, bodyShown)
+		m.View = p.View()
+		p.Messages = append(p.Messages, m)
 	}
 	return p, nil
 }
@@ -133,39 +160,45 @@ func (d *Dash) message(r *http.Request) (model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := d.find(r.Context(), row.Name, r.PathValue("id"))
+	b, err := d.find(r.Context(), row.Name, r.PathValue("id"), r.URL.Query().Get("at"))
 	if err != nil {
 		return nil, err
 	}
 	return messagePage{Queue: row, Message: newMessage(row, b, bodyWhole)}, nil
 }
 
-// find looks a message up by id, from the oldest on.
-func (d *Dash) find(ctx context.Context, name, id string) (queue.Browsed, error) {
-	after := ""
-	for {
+// find looks a message up by id, at first right after the one that was before
+// it, then from the oldest on.
+func (d *Dash) find(ctx context.Context, name, id, before string) (placed, error) {
+	if found, err := d.Queues.Browse(ctx, name, before, 1); err == nil && len(found) == 1 && found[0].ID == id {
+		return placed{found[0], before}, nil
+	}
+	for after := ""; ; {
 		found, err := d.Queues.Browse(ctx, name, after, browseStep)
 		for _, b := range found {
 			if b.ID == id {
-				return b, nil
+				return placed{b, after}, nil
 			}
+			after = b.ID
 		}
 		if len(found) == 0 && err != nil {
-			return queue.Browsed{}, err
+			return placed{}, err
 		}
 		if len(found) == 0 || err == nil && len(found) < browseStep {
-			return queue.Browsed{}, ErrNotFound
+			return placed{}, ErrNotFound
 		}
-		after = found[len(found)-1].ID
+		if err := ctx.Err(); err != nil {
+			return placed{}, fmt.Errorf("message %s was not found in time among the many of %s: %w", id, name, err)
+		}
 	}
 }
 
 // newMessage makes a message fit to be shown, with at most limit bytes of body.
-func newMessage(q queueRow, b queue.Browsed, limit int) message {
+func newMessage(q queueRow, b placed, limit int) message {
 	text := func(name string) string { return b.Attributes[name].String }
 	m := message{
 		ID: b.ID, State: b.State, Sent: b.Sent, VisibleAt: b.VisibleAt, Receives: b.Receives,
-		GroupID: b.GroupID, Source: source(b), Queue: q.Name,
+		GroupID: b.GroupID, Source: source(b.Browsed), Queue: q.Name, Moved: b.Source != "" && text(attrError) == "", Before: b.before,
 		Task: strip(text(attrTask), 200), Error: strip(text(attrError), 4_000),
 		Stack: strip(text(attrStack), 16_000), Attempts: strip(text(attrAttempts), 20),
 		Size: int64(len(b.Body)), Body: b.Body,
@@ -173,8 +206,9 @@ func newMessage(q queueRow, b queue.Browsed, limit int) message {
 	m.FailedAt, _ = time.Parse(time.RFC3339Nano, text(attrFailedAt))
 	if len(m.Body) <= bodyIndented {
 		m.Body, m.JSON = pretty(m.Body)
-		if m.Task == "" && m.JSON {
-			m.Task = strip(eventType(b.Body), 200)
+		if e, ok := newEnvelope(b.Body); ok {
+			m.TaskID, m.Ref, m.RefSize = strip(e.ID, 256), strip(e.DataRef, 1_024), e.DataSize
+			m.Task = cmp.Or(m.Task, strip(e.Type, 200))
 		}
 	}
 	if len(m.Body) > limit {
@@ -186,7 +220,7 @@ func newMessage(q queueRow, b queue.Browsed, limit int) message {
 		}
 	}
 	m.Open = limit == bodyWhole || m.Error != "" && !m.Cut && m.Size < 1_200
-	m.Targets = targets(q, b)
+	m.Targets = targets(q, b.Browsed)
 	return m
 }
 
@@ -198,17 +232,32 @@ func newAttribute(name string, a queue.Attribute) attribute {
 	return attribute{Name: name, Type: a.DataType, Value: value}
 }
 
-// eventType is the task's name in a CloudEvents envelope, else "".
-func eventType(body string) string {
-	var e struct {
-		SpecVersion string `json:"specversion"`
-		Type        string `json:"type"`
+// envelope is what is shown of the CloudEvent that a task is.
+type envelope struct {
+	SpecVersion string `json:"specversion"`
+	ID          string `json:"id"`
+	Type        string `json:"type"`    // the task's name
+	DataRef     string `json:"dataref"` // where its arguments are, when they are not in it
+	DataSize    int64  `json:"datasize"`
+}
+
+func newEnvelope(body string) (e envelope, ok bool) {
+	if !strings.HasPrefix(strings.TrimSpace(body), "{") || json.Unmarshal([]byte(body), &e) != nil || e.SpecVersion == "" {
+		return envelope{}, false
 	}
-	if json.Unmarshal([]byte(body), &e) != nil || e.SpecVersion == "" {
-		return ""
-	}
-	return e.Type
+	return e, true
 }
 
 // Path is the message's own page.
-func (m message) Path() string { return address(url.Values{}, "queues", m.Queue, "messages", m.ID) }
+func (m message) Path() string {
+	q := url.Values{}
+	if m.Before != "" {
+		q.Set("at", m.Before)
+	}
+	return address(q, "queues", m.Queue, "messages", m.ID)
+}
+
+// OfTask is the page of the messages of the same task.
+func (m message) OfTask() string {
+	return address(messageFilter{Task: m.Task}.query(""), "queues", m.Queue)
+}

@@ -55,7 +55,7 @@ func (d *Dash) overview(r *http.Request) (model, error) {
 	}
 	p.Edge.History = p.Edge.History[max(0, len(p.Edge.History)-maxSamples):]
 	p.draw()
-	p.Attention = slices.Concat(d.processAlerts(p.Groups), d.scheduleAlerts(), d.queueAlerts(r.Context()))
+	p.Attention = slices.Concat(d.processAlerts(p.Groups), d.scheduleAlerts(), d.queueAlerts(r.Context()), d.effectAlerts(r.Context()))
 	return p, nil
 }
 
@@ -121,7 +121,17 @@ func (d *Dash) queueAlerts(ctx context.Context) (out []alert) {
 		d.Log.Warn("queues not read for the overview", "error", err)
 		return []alert{{Text: "The queues could not be read: " + err.Error(), Path: "/queues"}}
 	}
+	paused, err := d.pauses(ctx)
+	if err != nil {
+		d.Log.Warn("pauses not read for the overview", "error", err)
+	}
 	for _, q := range rows {
+		if x := paused[q.Name]; x != nil {
+			out = append(out, alert{Text: q.Name + " is paused: " + count(q.total()) + " of its messages wait", Path: "/queues/" + q.Name})
+		}
+		if d.rate(&q); q.Down {
+			out = append(out, alert{Text: "Tasks of " + q.Name + " wait, as the endpoint they are pushed to is down: " + q.DownWhy, Path: "/queues/" + q.Name})
+		}
 		if len(q.Sources) > 0 && q.total() > 0 {
 			noun := "messages"
 			if q.total() == 1 {

@@ -19,10 +19,11 @@ const (
 
 // queuesPage lists queues by name.
 type queuesPage struct {
-	None    bool       `json:"none"` // the application has no queues
-	Service string     `json:"service"`
-	Queues  []queueRow `json:"queues"`
-	Next    string     `json:"next"` // for ?after=; "" at the end
+	None     bool       `json:"none"` // the application has no queues
+	Service  string     `json:"service"`
+	Queues   []queueRow `json:"queues"`
+	Next     string     `json:"next"` // for ?after=; "" at the end
+	Outboxes []Outbox   `json:"outboxes"`
 }
 
 func (queuesPage) Title() string { return "Queues" }
@@ -40,6 +41,13 @@ type queueRow struct {
 	MaxReceives int           `json:"max_receives"`
 	Sources     []string      `json:"sources"` // queues whose dead letters come here
 	Problem     string        `json:"problem"`
+
+	Rated   bool    `json:"rated"` // In and Out are known
+	In      float64 `json:"in"`
+	Out     float64 `json:"out"`  // messages a second over the last minute
+	Down    bool    `json:"down"` // its tasks wait for the endpoint they are pushed to
+	DownWhy string  `json:"down_why"`
+	Paused  *Pause  `json:"paused,omitempty"`
 }
 
 func (q queueRow) total() int64 { return q.Visible + q.Delayed + q.InFlight }
@@ -54,7 +62,33 @@ func (d *Dash) queues(r *http.Request) (model, error) {
 	}
 	var err error
 	p.Queues, p.Next, err = d.queueRows(r.Context(), r.URL.Query().Get("after"))
+	paused, problem := d.pauses(r.Context())
+	if problem != nil { // the queues are shown all the same
+		d.Log.Warn("pauses not read", "error", problem)
+	}
+	for i := range p.Queues {
+		d.rate(&p.Queues[i])
+		p.Queues[i].Paused = paused[p.Queues[i].Name]
+	}
+	if d.Tasks != nil {
+		p.Outboxes = d.Tasks.Outboxes(r.Context())
+	}
 	return p, err
+}
+
+// rate fills in what goes through the queue.
+func (d *Dash) rate(q *queueRow) {
+	if d.Tasks == nil {
+		return
+	}
+	a := activity{Activity: d.Tasks.Activity(q.Name)}
+	if q.Rated = len(a.Samples) > 1; q.Rated {
+		a.measure()
+		q.In, q.Out = a.In, a.Out
+	}
+	if a.Push != nil && a.Push.Down {
+		q.Down, q.DownWhy = true, a.Push.Error
+	}
 }
 
 // queueRows describes one page of queues.

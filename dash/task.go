@@ -1,0 +1,70 @@
+package dash
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dayfly-dev/dayfly/queue"
+)
+
+// longestID of a task in bytes.
+const longestID = 256
+
+// taskPage is what is known of the task of an id.
+type taskPage struct {
+	ID     string      `json:"id"`   // "" when none is asked for
+	None   bool        `json:"none"` // there is no store of records
+	Status *TaskStatus `json:"status,omitempty"`
+	Queues []string    `json:"-"` // where its message may be
+}
+
+func (taskPage) Title() string { return "Task" }
+
+// Find is where messages of this task are looked for.
+func (p taskPage) Find(name string) string {
+	return address(messageFilter{Text: p.ID}.query(""), "queues", name)
+}
+
+func (d *Dash) task(r *http.Request) (model, error) {
+	p := taskPage{ID: strings.TrimSpace(r.URL.Query().Get("id")), None: d.Tasks == nil}
+	if len(p.ID) > longestID {
+		return nil, invalid("the id of a task has at most %d bytes", longestID)
+	}
+	if p.ID == "" || p.None {
+		return p, nil
+	}
+	s, err := d.Tasks.Task(r.Context(), p.ID)
+	switch {
+	case err == nil:
+		p.Status = &s
+	case !errors.Is(err, ErrNotFound):
+		return nil, err
+	}
+	if d.Queues != nil && d.QueueService == "" {
+		list, err := d.Queues.ListQueues(r.Context(), queue.ListOptions{Max: queuesShown})
+		if err != nil {
+			return nil, err
+		}
+		p.Queues = list.Names
+	}
+	return p, nil
+}
+
+func (d *Dash) cancel(r *http.Request) (done, error) {
+	id := strings.TrimSpace(r.PostForm.Get("id"))
+	switch {
+	case d.Tasks == nil:
+		return done{}, ErrNotFound
+	case id == "" || len(id) > longestID:
+		return done{}, invalid("id must be the id of a task, of at most %d bytes", longestID)
+	}
+	text, err := d.Tasks.Cancel(r.Context(), id, strip(r.PostForm.Get("why"), 500))
+	return done{Text: text, Next: taskAddress(id)}, err
+}
+
+func taskAddress(id string) string { return address(url.Values{"id": {id}}, "task") }
+
+// OfID is the page of the message's task.
+func (m message) OfID() string { return taskAddress(m.TaskID) }
