@@ -75,9 +75,9 @@ func watched(o sqs.Options) bool {
 	return len(o.APIOptions) > 0 || o.ClientLogMode != 0
 }
 
-// do makes one request and decodes the reply's JSON into it; false if it did
-// not succeed.
-func (d *direct) do(ctx context.Context, operation string, body []byte, reply any) bool {
+// do makes one request and has its reply decoded, which may keep none of the
+// bytes; false if it did not succeed.
+func (d *direct) do(ctx context.Context, operation string, body []byte, decode func([]byte) bool) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -92,7 +92,7 @@ func (d *direct) do(ctx context.Context, operation string, body []byte, reply an
 	c.out = d.appendRequest(c.out[:0], operation, body, &keys)
 	text, ok := c.exchange(ctx)
 	if ok {
-		ok = decodeReply(text, reply)
+		ok = decode(text)
 	}
 	if c.reusable() {
 		d.conns.put(c)

@@ -2,7 +2,6 @@ package sqsqueue
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"unicode/utf8"
 
@@ -10,21 +9,6 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
-
-type receiveReply struct {
-	Messages []struct {
-		MessageId, ReceiptHandle, Body string
-		Attributes                     systemAttributes
-		MessageAttributes              map[string]struct {
-			DataType, StringValue string
-			BinaryValue           []byte
-		}
-	}
-}
-
-func decodeReply(text []byte, into any) bool {
-	return len(text) == 0 || json.Unmarshal(text, into) == nil
-}
 
 // send stores at most ten messages; false if the SDK is to do it. What fails
 // of a single one is left to it, whose request for one has other errors.
@@ -56,7 +40,7 @@ func (d *direct) send(ctx context.Context, url string, fifo bool, m []driver.Out
 		b = append(b, '}')
 	}
 	var reply batchReply
-	if !d.do(ctx, "SendMessageBatch", append(b, "]}"...), &reply) || len(m) == 1 && len(reply.Successful) == 0 {
+	if !d.do(ctx, "SendMessageBatch", append(b, "]}"...), reply.decode) || len(m) == 1 && len(reply.Successful) == 0 {
 		return nil, nil, false
 	}
 	sent, err := reply.sent(len(m))
@@ -84,23 +68,12 @@ func (d *direct) receive(ctx context.Context, url string, o *driver.ReceiveOptio
 		b = append(b, `,"WaitTimeSeconds":`...)
 		b = strconv.AppendInt(b, int64(seconds(o.Wait)), 10)
 	}
-	var reply receiveReply
-	if !d.do(ctx, "ReceiveMessage", append(b, '}'), &reply) {
-		return nil, false
-	}
 	var got []driver.Message
-	for i := range reply.Messages {
-		r := &reply.Messages[i]
-		one := r.Attributes.message(r.MessageId, r.ReceiptHandle, r.Body)
-		if len(r.MessageAttributes) > 0 {
-			one.Attributes = make(map[string]driver.Attribute, len(r.MessageAttributes))
-			for k, v := range r.MessageAttributes {
-				one.Attributes[k] = driver.Attribute{DataType: v.DataType, String: v.StringValue, Binary: v.BinaryValue}
-			}
-		}
-		got = append(got, one)
-	}
-	return got, true
+	ok := d.do(ctx, "ReceiveMessage", append(b, '}'), func(text []byte) (ok bool) {
+		got, ok = decodeMessages(text)
+		return ok
+	})
+	return got, ok
 }
 
 // delete removes at most ten messages; false if the SDK is to do it. Entries
@@ -130,7 +103,7 @@ func (d *direct) change(ctx context.Context, operation, url string, n, first int
 		b = append(entry(beginEntry(b, first+i), i), '}')
 	}
 	var reply batchReply
-	if !d.do(ctx, operation, append(b, "]}"...), &reply) || len(reply.Successful)+len(reply.Failed) != n || n == 1 && len(reply.Failed) > 0 {
+	if !d.do(ctx, operation, append(b, "]}"...), reply.decode) || len(reply.Successful)+len(reply.Failed) != n || n == 1 && len(reply.Failed) > 0 {
 		return nil, false
 	}
 	var failed []types.BatchResultErrorEntry
