@@ -12,7 +12,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/payload"
+	"github.com/dayfly-dev/dayfly/task/unique"
 )
 
 const (
@@ -46,6 +48,9 @@ type ClientOptions struct {
 	Payloads *payload.Store
 	// Threshold in bytes of message, 1 to MaxMessage; default 240 KiB.
 	Threshold int
+	// Records are those that all machines share, which Unique needs. Default
+	// nil: Unique is an error.
+	Records *records.Store
 	// Apart has each Enqueue be a request of its own. By default calls that
 	// many goroutines make at once share requests to a queue in another
 	// process, each with its own error; a call that is alone, or one of two,
@@ -76,6 +81,8 @@ type enqueue struct {
 	at    time.Time
 	delay time.Duration
 	group string
+
+	unique uniqueness
 }
 
 // Delay has the task run d from now at the earliest. Up to 15 minutes the
@@ -149,7 +156,7 @@ func (t *Task[A]) EnqueueMany(ctx context.Context, c *Client, args []A, o ...Enq
 		return nil, t.err
 	}
 	ids = make([]string, len(args))
-	drafts, events := make([]draft, len(args)), make([]*Event, len(args))
+	drafts := make([]draft, len(args))
 	for i := range args {
 		data, err := json.Marshal(args[i])
 		if err != nil {
@@ -158,23 +165,11 @@ func (t *Task[A]) EnqueueMany(ctx context.Context, c *Client, args []A, o ...Enq
 		if drafts[i], err = c.draft(ctx, t.name, data, o); err != nil {
 			return ids, err
 		}
-		events[i] = &drafts[i].event
-		if i == 1 && events[0].ID == events[1].ID {
+		if i == 1 && drafts[0].event.ID == drafts[1].event.ID {
 			return ids, fmt.Errorf("task %s: one ID for several calls", t.name)
 		}
 	}
-	return ids, c.enqueue(ctx, events, func(ctx context.Context) error {
-		out := make([]call, len(drafts))
-		for i := range drafts {
-			if out[i], err = c.seal(drafts[i]); err != nil {
-				return err
-			}
-		}
-		for i := range events {
-			ids[i] = events[i].ID
-		}
-		return c.sendAll(ctx, out, ids)
-	})
+	return ids, c.many(ctx, drafts, ids)
 }
 
 // EnqueueNamed stores a call of a task known only by name, with its arguments
@@ -184,16 +179,25 @@ func EnqueueNamed(ctx context.Context, c *Client, name string, args json.RawMess
 	if err != nil {
 		return "", err
 	}
+	if stored, err := c.claim(ctx, &d); err != nil || stored {
+		return d.there(err)
+	}
+	stored := false
 	err = c.enqueue(ctx, []*Event{&d.event}, func(ctx context.Context) error {
 		m, err := c.seal(d)
 		if err != nil {
 			return err
 		}
+		if err := d.hold(ctx); err != nil {
+			return fmt.Errorf("task %s: enqueue into %s: %w", name, c.q.Name(), err)
+		}
 		if err := c.send(ctx, m); err != nil {
 			return fmt.Errorf("task %s: enqueue into %s: %w", name, c.q.Name(), err)
 		}
+		stored = true
 		return nil
 	})
+	d.settle(ctx, stored)
 	if err != nil {
 		return "", err
 	}
@@ -205,6 +209,9 @@ type draft struct {
 	event Event
 	out   queue.Outgoing
 	due   time.Time
+
+	unique *unique.Call  // nil: it need not be
+	claim  *unique.Claim // nil: none was needed
 }
 
 // draft makes the message of one call.
@@ -236,8 +243,11 @@ func (c *Client) draft(ctx context.Context, name string, args json.RawMessage, o
 	if e.delay > maxDelay {
 		event.NotBefore = now.Add(e.delay)
 	}
-	err := forFIFO(c.q.Name(), &out, &event, e.delay > 0)
-	return draft{event, out, now.Add(e.delay)}, err
+	if err := forFIFO(c.q.Name(), &out, &event, e.delay > 0); err != nil {
+		return draft{}, err
+	}
+	d := draft{event: event, out: out, due: now.Add(e.delay)}
+	return d, c.only(&d, e.unique, e.delay)
 }
 
 // forFIFO fills in what a FIFO queue needs of a message.

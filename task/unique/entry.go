@@ -19,6 +19,7 @@ const (
 	pending   state = "pending"   // its owner is about to send the message
 	abandoned state = "abandoned" // its owner does not know whether it sent it
 	sent      state = "sent"      // the message is in the queue, or was
+	done      state = "done"      // there is no task any more
 )
 
 // entry is the value of a key's record.
@@ -97,7 +98,7 @@ func decode(key string, value []byte) (entry, error) {
 
 func (e *entry) check() error {
 	switch {
-	case e.State != pending && e.State != abandoned && e.State != sent:
+	case e.State != pending && e.State != abandoned && e.State != sent && e.State != done:
 		return fmt.Errorf("state is %.20q", e.State)
 	case e.ID == "" || len(e.ID) > maxIDLength:
 		return fmt.Errorf("id has %d bytes, not 1–%d", len(e.ID), maxIDLength)

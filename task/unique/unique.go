@@ -38,13 +38,15 @@ const (
 )
 
 const (
-	callTime    = 10 * time.Second // of one request to the store
-	writeTries  = 3                // of a write whose end is unknown
-	firstLook   = 5 * time.Millisecond
-	lastLook    = 500 * time.Millisecond
-	maxOfKey    = 384 // bytes, with the name of the task
-	prefix      = "unique/"
-	maxIDLength = 256
+	callTime   = 10 * time.Second // of one request to the store
+	writeTries = 3                // of a write whose end is unknown
+	firstLook  = 5 * time.Millisecond
+	lastLook   = 500 * time.Millisecond
+	// rememberDone is longer than a write can be on its way.
+	rememberDone = time.Hour
+	maxOfKey     = 384 // bytes, with the name of the task
+	prefix       = "unique/"
+	maxIDLength  = 256
 )
 
 // Keys are the keys in one store. They may be used by any number of goroutines.
@@ -132,13 +134,15 @@ func (k *Keys) Claim(ctx context.Context, call Call) (*Claim, error) {
 				return nil, &TakenError{Key: call.Key, ID: e.ID, Queue: e.Queue}
 			case e.Owner == owner: // our write, whose answer was lost
 				return &Claim{k, e, r.Expires, r.Version}, nil
+			case e.State == done:
 			case !w.over(r.Version, e.Until):
 				if err := k.pause(ctx, r.Version, w.look()); err != nil {
 					return nil, fmt.Errorf("unique: %q is being enqueued by another process: %w", call.Key, err)
 				}
 				continue
+			default:
+				next.ID = e.ID
 			}
-			next.ID = e.ID
 		}
 		c := &Claim{keys: k, entry: next, expires: k.now().Add(call.Window), version: r.Version}
 		switch err := c.write(ctx); {
@@ -227,9 +231,12 @@ func (c *Claim) end(ctx context.Context, s state) {
 	}
 }
 
-// Done removes the key if its task is the one of that id, so that it may be
-// enqueued again. The key is removed before the message: in the other order a
-// worker that dies in between would leave a key without a task.
+// Done frees the key if its task is the one of that id, so that it may be
+// enqueued again. The key is freed before the message is acknowledged: in the
+// other order a worker that dies in between would leave a key without a task.
+//
+// The record is not deleted but says so for another hour: a claim of long ago
+// whose write went astray cannot land then, and pass for a task.
 func (k *Keys) Done(ctx context.Context, key, id string) error {
 	var err error
 	for range writeTries {
@@ -244,18 +251,14 @@ func (k *Keys) Done(ctx context.Context, key, id string) error {
 		if broken != nil {
 			return broken
 		}
-		if e.ID != id {
-			return nil // of another task
+		if e.ID != id || e.State == done {
+			return nil // of another task, or freed
 		}
-		if err = k.remove(ctx, r); err == nil {
+		e.State, e.Until = done, time.Time{}
+		free := &Claim{keys: k, entry: e, version: r.Version, expires: k.now().Add(rememberDone)}
+		if err = free.write(ctx); err == nil {
 			return nil
 		}
 	}
 	return err
-}
-
-func (k *Keys) remove(ctx context.Context, r records.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	return k.store.Delete(ctx, r.Key, r.Version)
 }
