@@ -94,7 +94,7 @@ func (d *direct) do(ctx context.Context, operation string, body []byte, decode f
 	if ok {
 		ok = decode(text)
 	}
-	if c.reusable() {
+	if c.whole {
 		d.conns.put(c)
 	} else {
 		c.close()

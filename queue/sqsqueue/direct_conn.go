@@ -1,12 +1,8 @@
 package sqsqueue
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"io"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -16,9 +12,6 @@ const (
 	// endpoint keeps them.
 	idleConns = 64
 	idleTime  = 30 * time.Second
-	// maxReply is the longest reply that is read: ten messages of 1 MiB, their
-	// characters escaped.
-	maxReply = 64 << 20
 	// keptBuffer is the largest buffer that an idle connection keeps.
 	keptBuffer = 64 << 10
 )
@@ -26,10 +19,9 @@ const (
 // conn is a connection to the endpoint, for one request at a time.
 type conn struct {
 	net.Conn
-	r     *bufio.Reader
 	out   []byte // the request
-	in    []byte // body of the reply
-	whole bool   // the last reply was read to its end, and more may follow
+	in    []byte // the reply
+	whole bool   // it was read to its end, no byte is left, and more may follow
 	used  time.Time
 }
 
@@ -48,21 +40,8 @@ func (c *conn) exchange(ctx context.Context) ([]byte, bool) {
 	if _, err := c.Write(c.out); err != nil {
 		return nil, false
 	}
-	reply, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		return nil, false
-	}
-	in := bytes.NewBuffer(c.in[:0])
-	if n, err := in.ReadFrom(io.LimitReader(reply.Body, maxReply+1)); err != nil || n > maxReply {
-		return nil, false
-	}
-	c.in = in.Bytes()
-	c.whole = !reply.Close
-	return c.in, reply.StatusCode == http.StatusOK
+	return c.readReply()
 }
-
-// reusable: no byte of a reply is left, and more requests are welcome.
-func (c *conn) reusable() bool { return c.whole && c.r.Buffered() == 0 }
 
 func (c *conn) close() { c.Conn.Close() } //nolint:errcheck // nothing depends on it
 
@@ -85,7 +64,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: n, r: bufio.NewReaderSize(n, 16<<10)}, nil
+	return &conn{Conn: n}, nil
 }
 
 func (p *pool) take() *conn {

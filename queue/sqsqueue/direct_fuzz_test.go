@@ -1,7 +1,10 @@
 package sqsqueue
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,6 +75,7 @@ func FuzzBatchReply(f *testing.F) {
 		`{"Successful":[{"Id":0}]}`: false,
 		`{"Successful":[{"Id":"0"}`: false,
 		`<html>`:                    false,
+		"{}\x00":                    false,
 	} {
 		f.Add([]byte(text))
 		if ok := new(batchReply).scan([]byte(text)); ok != taken {
@@ -105,6 +109,47 @@ func FuzzAppendString(f *testing.F) {
 		var want, got string
 		if json.Unmarshal(text, &want) != nil || json.Unmarshal(appendString(nil, s), &got) != nil || got != want {
 			t.Errorf("%q is written %s, read %q; want %q", s, appendString(nil, s), got, want)
+		}
+	})
+}
+
+// FuzzPlainHead: a head that is read without net/http is read as net/http does.
+func FuzzPlainHead(f *testing.F) {
+	for head, plain := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n":                                     true,
+		"HTTP/1.1 200 OK\r\ncontent-length:\t2 \r\nDate: Sat, 21 Nov 2026\r\n\r\n":         true,
+		"HTTP/1.1 200 OK\r\n\r\n":                                                          false,
+		"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n":                                     false,
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n":                    false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n":                false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n":                              false,
+		"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n":                                    false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n":                false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n":       false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n folded\r\n\r\n":                          false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length : 3\r\n\r\n":               false,
+		"HTTP/1.1 200 OK\r\nX: a\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n": false,
+	} {
+		f.Add([]byte(head))
+		if _, ok := plainHead([]byte(head)); ok != plain {
+			f.Errorf("plain: %v, want %v: %q", ok, plain, head)
+		}
+	}
+	f.Fuzz(func(t *testing.T, head []byte) {
+		i := bytes.Index(head, []byte("\r\n\r\n"))
+		if i < 0 || i+4 != len(head) {
+			return
+		}
+		length, ok := plainHead(head)
+		if !ok {
+			return
+		}
+		r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
+		if err != nil {
+			t.Fatalf("%q: net/http says %v", head, err)
+		}
+		if r.StatusCode != http.StatusOK || r.ContentLength != int64(length) || r.Close || r.TransferEncoding != nil {
+			t.Errorf("%q: length %d; net/http says %+v", head, length, r)
 		}
 	})
 }

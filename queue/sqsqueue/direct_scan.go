@@ -26,24 +26,23 @@ func (s *seen) first(i int) bool {
 
 // take skips space, and the byte if it is the next.
 func (s *scanner) take(c byte) bool {
-	for s.i < len(s.b) {
+	if s.ended() || s.b[s.i] != c {
+		return false
+	}
+	s.i++
+	return true
+}
+
+// ended skips space, and reports whether nothing is left.
+func (s *scanner) ended() bool {
+	for ; s.i < len(s.b); s.i++ {
 		switch s.b[s.i] {
-		case c:
-			s.i++
-			return true
 		case ' ', '\t', '\n', '\r':
-			s.i++
 		default:
 			return false
 		}
 	}
-	return false
-}
-
-// ended reports whether only space is left.
-func (s *scanner) ended() bool {
-	s.take(0)
-	return s.i == len(s.b)
+	return true
 }
 
 // object reads an object, whose values member reads.
