@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,6 +29,9 @@ func (a *App) startRecords(ctx context.Context) error {
 		return err
 	}
 	if a.records, err = a.openRecords(ctx, address); err != nil {
+		if note != "" {
+			err = fmt.Errorf("the store of RECORDS_URL, %s: %w", note, err)
+		}
 		return err
 	}
 	a.onStop("records", func(context.Context) error { return a.records.Close() })

@@ -99,13 +99,17 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// Serve takes connections from l until Shutdown, and then returns nil. It is
-// called once.
+// Serve takes connections from l until Shutdown, and then closes l and returns
+// nil, also if Shutdown came first. It is called once.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
-	if s.closed || s.listener != nil {
+	switch {
+	case s.closed:
 		s.mu.Unlock()
-		return errors.New("smtpserver: Serve is called once, before Shutdown")
+		return l.Close()
+	case s.listener != nil:
+		s.mu.Unlock()
+		return errors.New("smtpserver: Serve is called once")
 	}
 	bounded := newListener(l, s.opts.MaxConnections)
 	s.listener = bounded

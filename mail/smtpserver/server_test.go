@@ -264,6 +264,32 @@ func TestShutdownGivesUp(t *testing.T) {
 	}
 }
 
+// TestServeAfterShutdown: who stops at once may be first.
+func TestServeAfterShutdown(t *testing.T) {
+	box, err := inbox.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	s, err := New(Options{Inbox: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(l); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener: %v", err)
+	}
+}
+
 // TestMaxConnections opens one connection more than is served.
 func TestMaxConnections(t *testing.T) {
 	p := serve(t, Options{MaxConnections: 2})

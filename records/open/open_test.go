@@ -46,7 +46,7 @@ func TestErrors(t *testing.T) {
 		"sqlite:///records.db":              "absolute path",
 		"sqlite://host/records.db":          "absolute path",
 		"sqlite::memory:":                   "absolute path",
-		"sqlite:////none/such/x.db":         "/none/such/x.db",
+		"sqlite:////none/such/x.db":         "no folder /none/such: make it",
 		"sqlite:////tmp/x.db?mode=ro":       `parameter "mode"; known are table and lossy`,
 		"sqlite:////tmp/x.db?lossy=yes":     `lossy is "yes"`,
 		"redis://u:hunter2@host":            `begins with "redis:"`,

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -81,9 +84,19 @@ func openSQLite(ctx context.Context, u *url.URL) (driver.Store, error) {
 	}
 	d, err := open(ctx, db, sqlrecords.SQLite, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", "/"+path, err)
+		return nil, fmt.Errorf("%s: %w", "/"+path, errors.Join(err, folderOf("/"+path)))
 	}
 	return d, nil
+}
+
+// folderOf says what SQLite does not: that the file cannot be made for want of
+// a folder.
+func folderOf(path string) error {
+	_, err := os.Stat(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no folder %s: make it", filepath.Dir(path))
+	}
+	return nil
 }
 
 func openPostgres(ctx context.Context, u *url.URL) (driver.Store, error) {
