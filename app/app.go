@@ -63,9 +63,12 @@ type App struct {
 	addresses []Address
 
 	queues   *queue.Service
-	counted  *counted    // the engine of queues; nil when they are SQS's
-	outcomes outcomes    // of the tasks that are pushed
-	sqs      *sqs.Client // nil when the queues are embedded
+	counted  *counted // the engine of queues; nil when they are SQS's
+	outcomes outcomes // of the tasks that are pushed
+	pushers  pushers
+	samples  samples
+	outboxes []outboxDatabase // by name
+	sqs      *sqs.Client      // nil when the queues are embedded
 	names    names
 	buckets  *buckets
 	payloads *payload.Store // arguments of tasks that are too large for a message
@@ -149,6 +152,7 @@ func (a *App) start(ctx context.Context, dir string, o Options) error {
 		{"outboxes", a.startOutboxes},
 		{"records", a.startRecords},
 		{"site", a.startSite},
+		{"samples", a.startSamples},
 		{"dashboard", a.startDashboard},
 		{"control socket", a.startControl},
 		{"processes", a.startProcesses},

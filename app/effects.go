@@ -36,6 +36,11 @@ func (a *App) ledger() (*ledger.Ledger, error) {
 
 // Unknown lists the effects a person has to decide about.
 func (a *App) Unknown(ctx context.Context) ([]control.Effect, error) {
+	return a.unknown(ctx, unknownMost)
+}
+
+// unknown lists at most most of them, at least 1.
+func (a *App) unknown(ctx context.Context, most int) ([]control.Effect, error) {
 	l, err := a.ledger()
 	if err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func (a *App) Unknown(ctx context.Context) ([]control.Effect, error) {
 		if err != nil {
 			x.Error = err.Error()
 		}
-		if found = append(found, x); len(found) == unknownMost {
+		if found = append(found, x); len(found) >= most {
 			break
 		}
 	}

@@ -48,6 +48,7 @@ func (a *App) startOutbox(ctx context.Context, name, to string) error {
 	if err != nil {
 		return err
 	}
+	a.outboxes = append(a.outboxes, outboxDatabase{name: name, queue: a.names[to], db: db})
 	limited, cancel := context.WithTimeout(ctx, outboxPatience)
 	defer cancel()
 	if err := outbox.Create(limited, db); err != nil {

@@ -98,6 +98,7 @@ func (a *App) startPush(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("queue %s: %w", name, err)
 		}
+		a.pushers.add(a.names[name], q.Push, p)
 		running.Go(func() { a.keepPushing(run, name, p) })
 	}
 	return nil
@@ -122,6 +123,7 @@ func (a *App) pushOptions(name string, q *manifest.Queue) push.Options {
 // as an SQS that cannot be reached at the start.
 func (a *App) keepPushing(ctx context.Context, name string, p *push.Pusher) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		a.pushers.halt(a.names[name], nil)
 		err := p.Run(ctx)
 		if ctx.Err() != nil {
 			if err != nil {
@@ -130,6 +132,7 @@ func (a *App) keepPushing(ctx context.Context, name string, p *push.Pusher) {
 			return
 		}
 		a.log.Error("tasks are not pushed at the moment", "queue", name, "error", err, "pause", pause)
+		a.pushers.halt(a.names[name], err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

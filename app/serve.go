@@ -20,7 +20,7 @@ import (
 
 // startDashboard serves the dashboard.
 func (a *App) startDashboard(context.Context) error {
-	o := dash.Options{App: view{a}, Queues: a.queues, Metrics: &metrics{app: a}, Log: a.log}
+	o := dash.Options{App: view{a}, Queues: a.queues, Tasks: &tasks{app: a}, Metrics: &metrics{app: a}, Log: a.log}
 	if host, _, err := net.SplitHostPort(a.manifest.Listen.Dashboard); err == nil {
 		o.Hosts = append(o.Hosts, host)
 	}
@@ -29,6 +29,9 @@ func (a *App) startDashboard(context.Context) error {
 		if endpoint := a.environ["AWS_ENDPOINT_URL"]; endpoint != "" {
 			o.QueueService, o.ObjectService, o.MailService = "SQS at "+endpoint, "S3 at "+endpoint, "SES at "+endpoint
 		}
+	}
+	if !a.recordsHere() {
+		o.RecordService = redact(a.variables.get("RECORDS_URL"))
 	}
 	if a.external.SMTP != "" {
 		o.MailService = redact(a.external.SMTP)

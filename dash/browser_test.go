@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,10 @@ import (
 	"github.com/dayfly-dev/dayfly/internal/need"
 )
 
-var shots = flag.String("shots", "", "folder to write a picture of every page to, light and dark, narrow and wide")
+var (
+	shots  = flag.String("shots", "", "folder to write a picture of every page to, light and dark, narrow and wide")
+	shotOf = flag.String("shot", "", "name of the page to take pictures of alone")
+)
 
 // browser is a Chromium that shows the dashboard, and what it complained about.
 type browser struct {
@@ -116,7 +120,9 @@ func (b *browser) complaints() (out []string) {
 }
 
 var everyPage = []struct{ name, path string }{
-	{"overview", "/"}, {"queues", "/queues"}, {"queue", "/queues/default"}, {"dead", "/queues/default-dead"},
+	{"overview", "/"}, {"queues", "/queues"}, {"queue", "/queues/default"}, {"paused", "/queues/mails"}, {"dead", "/queues/default-dead"},
+	{"filtered", "/queues/default-dead?task=send_digest&q=index"}, {"unmatched", "/queues/default-dead?q=nothing"}, {"effects", "/effects"},
+	{"task", "/task"}, {"task-cancelled", "/task?id=gone"}, {"task-other", "/task?id=" + url.QueryEscape(longID+longID)},
 	{"schedule", "/schedule"}, {"inbox", "/inbox"}, {"mail-text", "/inbox/m0"}, {"mail-html", "/inbox/m1?view=html"},
 	{"mail-headers", "/inbox/m0?view=headers"}, {"mail-source", "/inbox/m0?view=source"}, {"buckets", "/objects"},
 	{"objects", "/objects/advisories"}, {"object", "/objects/advisories/object?key=golang.org/x/net/v0.62.0.json"},
@@ -132,8 +138,11 @@ func TestPictures(t *testing.T) {
 	fill(t, f)
 	b := newBrowser(t, f)
 	for _, p := range everyPage {
+		if *shotOf != "" && p.name != *shotOf {
+			continue
+		}
 		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{400, 1400} {
+			for _, width := range []int64{390, 1200} {
 				call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 				b.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.base+p.path), chromedp.Sleep(200*time.Millisecond))
@@ -157,7 +166,7 @@ func TestBrowser(t *testing.T) {
 	fill(t, f)
 	b := newBrowser(t, f)
 	for _, p := range everyPage {
-		for _, width := range []int64{400, 1400} {
+		for _, width := range []int64{390, 1200} {
 			b.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.base+p.path))
 			if over := ask[int](t, b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 				t.Errorf("%s is %d pixels too wide at %d", p.path, over, width)

@@ -99,12 +99,15 @@ func TestPages(t *testing.T) {
 			"web.2 does not pass its health check",
 			"worker.2 is backing off: exit status 2 after 1.2 s: panic: runtime error: index out of range",
 			"Schedule check failed: queue default: no room on disk",
-			"2 dead messages in default-dead"}},
+			"2 dead messages in default-dead",
+			"mails is paused; messages in it: 1",
+			`Tasks of mails wait, as the endpoint they are pushed to is down: Post "https://a-rather-long-name.example.com/tasks/of/the/mailer": dial tcp 10.0.113.27:443: connect: connection refused`,
+			"2 effects of which nobody knows whether they happened"}},
 		{"/", "#traffic .figure", []string{"23 /s", "0.2 %", "3.2 ms p50 41 ms p95 180 ms p99", "3 of 4 running"}},
 		{"/", "tr[data-key='web.1'] td", []string{"running", "7 %", "50 MiB", "0", "41,233", "0", "1", "1 h 37 min ago", "4101", "40101"}},
 		{"/", "tbody[data-key='group-web'] button[disabled]", []string{"−"}},
 		{"/", "tbody[data-key='group-mailer'] td", []string{"No instance is wanted."}},
-		{"/queues", "tbody th", []string{"default", "default-dead"}},
+		{"/queues", "tbody th", []string{"default", "default-dead", "mails paused endpoint down"}},
 		{"/queues", "tr[data-key='default-dead'] td:last-child", []string{"of default"}},
 		{"/queues", "tr[data-key='default'] td:last-child", []string{"to default-dead after 5"}},
 		{"/queues/default", "#counts div:nth-child(-n+3) dd", []string{"8", "20", "2"}},
@@ -158,7 +161,7 @@ func TestNothingThere(t *testing.T) {
 	}
 	f := &fixture{Dash: d}
 	for path, want := range map[string]string{
-		"/queues": "has no queue", "/inbox": "Mail leaves by Amazon SES, eu-west-1", "/objects": "has no bucket",
+		"/queues": "has no queue", "/effects": "no store of records", "/task?id=x": "Nothing is on record", "/inbox": "Mail leaves by Amazon SES, eu-west-1", "/objects": "has no bucket",
 		"/schedule": "Nothing is scheduled", "/logs": "No process has written", "/clicks": "No clicks", "/": "names no process",
 	} {
 		if got := strings.Join(texts(f.page(t, path), ".empty"), " "); !strings.Contains(got, want) {
@@ -166,6 +169,7 @@ func TestNothingThere(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/queues/x/redrive", "/queues/x/redrive-all", "/queues/x/delete", "/queues/x/purge",
+		"/queues/x/delete-matching", "/queues/x/pause", "/queues/x/resume", "/effects/resolve", "/task/cancel",
 		"/inbox/clear", "/inbox/x/delete", "/objects/x/object/delete"} {
 		if w := f.send(path, nil); w.Code != http.StatusNotFound {
 			t.Errorf("POST %s: %d, want 404", path, w.Code)
@@ -345,11 +349,16 @@ func TestAssets(t *testing.T) {
 
 func queryAttr(t *testing.T, n *html.Node, selector, name string) string {
 	t.Helper()
+	return attr(query(t, n, selector), name)
+}
+
+func query(t *testing.T, n *html.Node, selector string) *html.Node {
+	t.Helper()
 	m := cascadia.Query(n, cascadia.MustCompile(selector))
 	if m == nil {
 		t.Fatalf("no %s", selector)
 	}
-	return attr(m, name)
+	return m
 }
 
 // halfInbox has a disk that fails amid a mail.

@@ -312,7 +312,7 @@ func (unbrowsable) DeleteID(context.Context, string, string) (bool, error) {
 func TestUnbrowsable(t *testing.T) {
 	f := newFixture(t)
 	deadLetter(t, f.queues, "t", "boom")
-	f.Queues, f.QueueService = unbrowsable{f.queues}, "Amazon SQS, eu-west-1"
+	f.Queues, f.QueueService, f.tasks.effects = unbrowsable{f.queues}, "Amazon SQS, eu-west-1", nil
 	page := f.page(t, "/queues/default-dead")
 	want := []string{"Amazon SQS, eu-west-1 has no way to look at messages without receiving them, so only counts are shown here."}
 	if got := texts(page, ".empty"); !cmp.Equal(got, want) {

@@ -243,18 +243,19 @@ type fixture struct {
 	inbox   *fakeInbox
 	queues  *queue.Service
 	buckets memBuckets
+	tasks   *fakeTasks
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{app: newApp(), inbox: &fakeInbox{mails: mails()}, queues: newQueues(t), buckets: memBuckets{}}
+	f := &fixture{app: newApp(), inbox: &fakeInbox{mails: mails()}, queues: newQueues(t), buckets: memBuckets{}, tasks: newTasks()}
 	for _, name := range []string{"advisories", "archives"} {
 		f.buckets[name] = memblob.OpenBucket(nil)
 		t.Cleanup(func() { f.buckets[name].Close() })
 	}
 	var err error
 	f.Dash, err = New(Options{
-		App: f.app, Queues: f.queues, Inbox: f.inbox, Buckets: f.buckets,
+		App: f.app, Queues: f.queues, Inbox: f.inbox, Buckets: f.buckets, Tasks: f.tasks,
 		Refresh: 20 * time.Millisecond, Now: func() time.Time { return now },
 	})
 	if err != nil {

@@ -89,10 +89,11 @@ func TestOrigins(t *testing.T) {
 func TestActionsArePosts(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{"/processes/restart?group=web", "/schedule/run?name=digest", "/queues/default/purge?confirm=default",
+		"/queues/default/delete-matching?q=x&confirm=default", "/queues/default/pause", "/queues/default/resume", "/effects/resolve?key=x&sent=yes", "/task/cancel?id=x",
 		"/inbox/m0/delete", "/inbox/clear?confirm=all", "/objects/archives/object/delete?key=x"} {
 		f.get(path)
 	}
-	if len(f.app.did) > 0 || len(f.inbox.mails) != 4 {
+	if len(f.app.did) > 0 || len(f.tasks.did) > 0 || len(f.inbox.mails) != 4 {
 		t.Errorf("done by GET: %v, %d mails left", f.app.did, len(f.inbox.mails))
 	}
 }

@@ -35,9 +35,17 @@ func hostileFixture(t *testing.T) *fixture {
 	h := m
 	h.ID, h.HTML = "m1", "<p>hello"
 	f.inbox.mails = []Mail{m, h}
+	samples := []Sample{{Time: at}, {Time: at.Add(time.Minute), Sent: 5}}
+	for _, name := range []string{"default", "default-dead"} {
+		f.tasks.activity[name] = Activity{Samples: samples, Pausable: true, Push: &Push{URL: hostile, Down: true, Since: at, Error: hostile}}
+		f.tasks.pauses = append(f.tasks.pauses, Pause{name, at, hostile, hostile})
+	}
+	f.tasks.effects = []Effect{{hostile, hostile, hostile, 1, at, hostile, hostile, hostile, hostile, hostile}}
+	f.tasks.outboxes = []Outbox{{hostile, hostile, 1, 1, 5, ""}, {hostile, hostile, 1, 1, 5, hostile}}
+	f.tasks.status[hostile] = TaskStatus{hostile, &Cancellation{at, hostile, hostile, at, true, false, hostile, hostile}}
 	str := queue.Attribute{DataType: "String", String: hostile}
-	ctx := context.Background()
-	for _, body := range []string{hostile, `{"specversion":"1.0","type":` + string(must(json.Marshal(hostile))) + `}`} {
+	ctx, evil := context.Background(), string(must(json.Marshal(hostile)))
+	for _, body := range []string{hostile, `{"specversion":"1.0","type":` + evil + `,"id":` + evil + `,"dataref":` + evil + `}`} {
 		_, err := f.queues.Send(ctx, "default-dead", []queue.Outgoing{{Body: body, Delay: -1, Attributes: map[string]queue.Attribute{
 			"x": {DataType: "String." + "custom", String: hostile}, attrError: str, attrStack: str, attrAttempts: str, attrQueue: str, attrFailedAt: str}}})
 		if err != nil {
@@ -58,7 +66,8 @@ func must(b []byte, err error) []byte {
 
 func hostilePages() []string {
 	q := url.QueryEscape(hostile)
-	return []string{"/", "/queues", "/queues/default-dead", "/schedule", "/inbox", "/inbox/m0", "/inbox/m0?view=headers", "/inbox/m0?view=source",
+	return []string{"/", "/queues", "/queues/default-dead", "/effects", "/task?id=" + q, "/task?id=x" + q, "/queues/default-dead?q=" + q, "/queues/default-dead?task=" + q, "/queues/default?q=x" + q,
+		"/schedule", "/inbox", "/inbox/m0", "/inbox/m0?view=headers", "/inbox/m0?view=source",
 		"/inbox/m1?view=html", "/inbox/m1?view=" + q, "/objects", "/objects/archives", "/objects/archives?prefix=" + q, "/objects/archives?prefix=" + url.QueryEscape(hostile+"/"),
 		"/objects/archives/object?key=" + q, "/objects/archives/object?key=" + url.QueryEscape(hostile+"/"+hostile), "/logs", "/logs?process=" + q + "&q=" + q,
 		"/clicks", "/clicks?campaign=" + q, "/queues/default-dead?after=" + q, "/inbox?before=" + q,
@@ -115,7 +124,7 @@ func TestHostileEvents(t *testing.T) {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { f.Close() })
-	for _, page := range []string{"/", "/queues/default-dead", "/schedule", "/inbox", "/objects/archives", "/logs", "/clicks"} {
+	for _, page := range []string{"/", "/queues/default-dead", "/queues", "/effects", "/task?id=" + url.QueryEscape(hostile), "/schedule", "/inbox", "/objects/archives", "/logs", "/clicks"} {
 		s := follow(t, srv.URL, page)
 		e := s.next(t)
 		if e.name != "fragment" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,18 @@ func fill(t testing.TB, f *fixture) {
 	deadLetter(t, f.queues, "compare_archives", "compare golang.org/x/net: archive has a path outside: ../../etc/passwd")
 	deadLetter(t, f.queues, "send_digest", "panic: runtime error: index out of range [3] with length 3")
 	ctx := context.Background()
+	if err := f.queues.CreateQueue(ctx, "mails", queue.Attributes{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	down := f.tasks.activity["default"]
+	down.Push = &Push{URL: "https://" + strings.Repeat("a-rather-long-name.", 5) + "example.com/tasks/of/the/mailer", Outcomes: down.Push.Outcomes, Down: true, Since: now.Add(-11 * time.Minute), Next: now,
+		Error: "Post \"https://a-rather-long-name.example.com/tasks/of/the/mailer\": dial tcp 10.0.113.27:443: connect: connection refused"}
+	f.tasks.activity["mails"] = down
+	f.tasks.pauses = []Pause{{Queue: "mails", At: now.Add(-9 * time.Minute), By: "ann", Why: "the provider asked us to wait: " + longID}}
+	apart := `{"specversion":"1.0","type":"resize_pictures_of_a_catalogue_with_a_long_name","id":"` + longID + `","dataref":"s3://shop-payloads/tasks/2026-11-21/` + longID + `","datasize":3145728}`
+	if _, err := f.queues.Send(ctx, "mails", []queue.Outgoing{{Body: apart, Delay: -1}}); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 30 {
 		_, err := f.queues.Send(ctx, "default", []queue.Outgoing{{Body: fmt.Sprintf(`{"specversion":"1.0","type":"check_versions","id":"0197c%03d","data":{"package":"example.org/p%d"}}`, i, i), Delay: time.Duration(i%3) * time.Minute}})
 		if err != nil {

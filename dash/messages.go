@@ -121,7 +121,7 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 	if err != nil { // the messages are shown all the same
 		d.Log.Warn("pauses not read", "error", err)
 	}
-	p.Pausable, p.Paused = paused != nil && len(row.Sources) == 0, paused[name]
+	p.Pausable, p.Paused = d.Tasks != nil && d.Tasks.Activity(name).Pausable, paused[name]
 	l, err := d.lookThrough(ctx, name, p.After, p.Filter)
 	if errors.Is(err, queue.ErrUnsupported) {
 		p.Browsable = false

@@ -127,7 +127,7 @@ func (d *Dash) queueAlerts(ctx context.Context) (out []alert) {
 	}
 	for _, q := range rows {
 		if x := paused[q.Name]; x != nil {
-			out = append(out, alert{Text: q.Name + " is paused: " + count(q.total()) + " of its messages wait", Path: "/queues/" + q.Name})
+			out = append(out, alert{Text: q.Name + " is paused; messages in it: " + count(q.total()), Path: "/queues/" + q.Name})
 		}
 		if d.rate(&q); q.Down {
 			out = append(out, alert{Text: "Tasks of " + q.Name + " wait, as the endpoint they are pushed to is down: " + q.DownWhy, Path: "/queues/" + q.Name})

@@ -46,6 +46,8 @@ type Activity struct {
 	// queues are not embedded, as each look costs there.
 	Samples []Sample `json:"samples"`
 	Push    *Push    `json:"push,omitempty"` // nil: its tasks are not pushed
+	// Pausable: its workers can be told to pause.
+	Pausable bool `json:"pausable"`
 }
 
 // Sample is a queue at one moment.
