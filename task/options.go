@@ -60,9 +60,13 @@ type WorkerOptions struct {
 	// Ledger is where Once keeps what happened; default none, and Once fails.
 	Ledger *ledger.Ledger
 	// Records are those that all machines share: through them the worker's queue
-	// is paused and tasks are cancelled. They are listed once a second. Default
-	// none: Pause and Cancel do not reach this worker.
+	// is paused and tasks are cancelled, limits hold over all workers, and unique
+	// keys are freed. They are listed once a second. Default none: Pause and Cancel
+	// do not reach this worker.
 	Records *records.Store
+	// Limits of how many tasks run at once, and begin in a time. Default none but
+	// Concurrency. With Records they hold over all workers that share those.
+	Limits []Limit
 	// Middleware is around the run of each task, the first outermost: it sees
 	// the whole event, the context with Info and Log, and the error, a panic
 	// among them as a *PanicError. It is not called for a message that is not
@@ -140,6 +144,7 @@ func (o WorkerOptions) normalise() (WorkerOptions, error) {
 			errs = append(errs, fmt.Errorf("task: WorkerOptions.%s is %v, not %s", field, value, want))
 		}
 	}
+	errs = append(errs, checkLimits(o.Limits))
 	wrong(len(o.Tasks) == 0, "Tasks", "empty", "at least one task")
 	wrong(o.Concurrency < 1 || o.Concurrency > 10_000, "Concurrency", o.Concurrency, "1–10000")
 	wrong(o.Visibility < 0 || o.Visibility > maxVisibility || o.Visibility%time.Second != 0,
