@@ -152,8 +152,13 @@ func checkArguments(c *cobra.Command) {
 		if check := sub.Args; check != nil {
 			sub.Args = func(c *cobra.Command, args []string) error {
 				if err := check(c, args); err != nil {
-					if check(c, nil) == nil && check(c, []string{""}) != nil { // it takes none
+					switch {
+					case check(c, nil) == nil && check(c, []string{""}) != nil: // it takes none
 						err = fmt.Errorf("`%s` takes no argument, and %q is one; the application's folder is given with -C DIR", c.CommandPath(), args[0])
+					case len(args) == 0:
+						err = fmt.Errorf("`%s` lacks its argument", c.CommandPath())
+					default:
+						err = fmt.Errorf("`%s` has %d arguments, %q the last: quote one that has spaces", c.CommandPath(), len(args), args[len(args)-1])
 					}
 					return usageError{fmt.Errorf("%w\nusage: %s\nsee `%s --help`", err, c.UseLine(), c.CommandPath())}
 				}
