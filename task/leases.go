@@ -28,11 +28,21 @@ const (
 
 // delivery is one message this worker received.
 type delivery struct {
-	msg   queue.Message
-	event *Event // nil if the message is none
-	run   Run
-	pause time.Duration // of a message given back
-	done  bool          // it ran and succeeded
+	msg    queue.Message
+	event  *Event // nil if the message is none
+	unread error  // why it is none
+	run    Run
+	pause  time.Duration // of a message given back
+	done   bool          // it ran and succeeded
+	kept   bool          // it stays in the queue, or is no longer ours
+
+	// Of a FIFO queue (see line).
+	line     *line
+	over     chan struct{} // closed when it is concluded or set aside
+	followed bool          // by others in its line
+	inPlace  int           // attempts that the queue did not count
+	due      time.Time     // when it may be tried again
+	again    *delivery     // takes its place in the line; nil: none
 
 	// Guarded by leases.mu.
 	state     state
@@ -113,6 +123,18 @@ func (l *leases) giveUp(d *delivery) {
 	}
 }
 
+// pass makes the lease of d, which is settled, that of next.
+func (l *leases) pass(d, next *delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for d.extending {
+		l.changed.Wait()
+	}
+	next.until, next.extended = d.until, d.extended
+	delete(l.held, d)
+	l.held[next] = struct{}{}
+}
+
 // drop forgets d.
 func (l *leases) drop(d *delivery) {
 	l.mu.Lock()
@@ -174,9 +196,10 @@ func (l *leases) lose(d *delivery, grace time.Duration, abandon func()) bool {
 		return false
 	}
 	d.lost = true
-	if d.cancel != nil {
-		d.cancel(ErrLeaseLost)
+	if d.cancel == nil { // it has not begun, and will not
+		return true
 	}
+	d.cancel(ErrLeaseLost)
 	if d.abandon != nil {
 		d.abandon.Stop()
 	}

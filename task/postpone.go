@@ -29,8 +29,9 @@ func (e *postponedError) Unwrap() error { return e.err }
 //
 // The queue counts deliveries all the same, so the message is sent again and
 // then deleted: a crash in between leaves two. On a FIFO queue, where a copy
-// would lose its place, the message is put back and the delivery counts, except
-// on the last attempt.
+// would lose its place, the worker holds the message and what follows it of its
+// group; for at most an hour, and until it stops: then it is put back and the
+// delivery counts, except on the last attempt.
 func Postpone(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -49,12 +50,15 @@ func (s *shift) comeAgain(d *delivery, err error) Outcome {
 	e, _ := errors.AsType[*postponedError](err)
 	after := wholeSeconds(e.after)
 	s.about(d).Info("task postponed", "reason", err, "pause", after)
+	if s.hold(d, after, nil) {
+		return Postponed
+	}
 	return s.uncounted(d, after, Postponed)
 }
 
 // uncounted puts back a message whose delivery is not to count as an attempt.
 func (s *shift) uncounted(d *delivery, after time.Duration, outcome Outcome) Outcome {
-	if isFIFO(s.q.Name()) && d.run.Attempt < s.attempts(d.run.Task) {
+	if isFIFO(s.q.Name()) && !s.lastDelivery(d) {
 		s.putBack(d, after)
 		return outcome
 	}

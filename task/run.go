@@ -11,32 +11,55 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 )
 
-// begin starts the run of a message, or gives it back if the worker is
-// stopping. It holds the slot of the message, which conclude frees.
+// beginAll starts the runs of what one request brought, for which it has so
+// many slots.
+func (s *shift) beginAll(got []queue.Message, slots int, receiving, handling context.Context) {
+	if s.fifo {
+		s.beginLines(got, slots, receiving, handling)
+		return
+	}
+	s.release(slots - len(got))
+	for _, m := range got {
+		s.begin(m, receiving, handling)
+	}
+}
+
+// begin starts the run of a message. It holds the slot of the message, which
+// finish frees.
 func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
+	d := s.accept(m)
+	s.active.Add(1)
+	go s.see(d, receiving, handling) // ends with the run; active counts it until it is concluded
+}
+
+// accept takes the lease of a message just received.
+func (s *shift) accept(m queue.Message) *delivery {
 	d := &delivery{msg: m, run: Run{ID: m.ID, Attempt: earlierFailures(m) + m.Receives, Queue: s.q.Name()}}
-	event, err := Decode(m.Body)
-	if err == nil {
+	if event, err := Decode(m.Body); err != nil {
+		d.unread = err
+	} else {
 		d.event = event
 		d.run.Task, d.run.ID, d.run.Source = event.Type, event.ID, event.Source
 		d.run.Enqueued, d.run.Traceparent, d.run.Tracestate = event.Time, event.Traceparent, event.Tracestate
 	}
 	s.leases.hold(d, s.o.Visibility)
-	s.active.Add(1)
-	go func() { // ends with the run; active counts it until it is concluded
-		switch {
-		case receiving.Err() != nil:
-			s.setAside(d, func() Outcome { return s.giveBack(d) })
-		case err != nil:
-			s.conclude(d, Permanent(err))
-		case s.orders.isCancelled(d.run.ID):
-			s.setAside(d, func() Outcome { return s.remove(d, false, nil) })
-		case s.orders.isPaused():
-			s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
-		default:
-			s.deliver(handling, d)
-		}
-	}()
+	return d
+}
+
+// see runs the task of a message, or gives it back if the worker is stopping.
+func (s *shift) see(d *delivery, receiving, handling context.Context) {
+	switch {
+	case receiving.Err() != nil:
+		s.setAside(d, func() Outcome { return s.giveBack(d) })
+	case d.unread != nil:
+		s.conclude(d, Permanent(d.unread))
+	case s.orders.isCancelled(d.run.ID):
+		s.setAside(d, func() Outcome { return s.remove(d, false, nil) })
+	case s.orders.isPaused():
+		s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
+	default:
+		s.deliver(handling, d)
+	}
 }
 
 // deliver runs the task of a message, and decides when it cannot be run.

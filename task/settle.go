@@ -25,9 +25,18 @@ func (s *shift) conclude(d *delivery, err error) bool {
 	}
 	outcome := s.dispose(d, err, e)
 	s.o.OnResult(Result{Run: d.run, Outcome: outcome, Err: err, Took: e.took})
+	s.finish(d)
+	return true
+}
+
+// finish frees the slot of d, or lets its line go on with it.
+func (s *shift) finish(d *delivery) {
+	if d.line != nil {
+		close(d.over)
+		return
+	}
 	s.release(1)
 	s.active.Done()
-	return true
 }
 
 // setAside sees to a message that is not run now; there is no result of it
@@ -35,12 +44,12 @@ func (s *shift) conclude(d *delivery, err error) bool {
 func (s *shift) setAside(d *delivery, how func() Outcome) {
 	if e, first := s.leases.settle(d); first {
 		if e.lost {
+			d.kept = true
 			s.leases.drop(d)
 		} else if outcome := how(); outcome != "" {
 			s.o.OnResult(Result{Run: d.run, Outcome: outcome})
 		}
-		s.release(1)
-		s.active.Done()
+		s.finish(d)
 	}
 }
 
@@ -52,6 +61,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		// receipt by now, and on SQS a delete by the old one may or may not
 		// take it from under the worker that has it.
 		s.about(d).Warn("task ended after its lease was lost; it runs again", "error", err)
+		d.kept = true
 		s.leases.drop(d)
 		return Lost
 	case err == nil:
@@ -76,13 +86,15 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		pause = after.after
 	}
 	s.about(d).Warn("task failed and will be retried", "error", err, "pause", pause)
-	s.putBack(d, pause)
+	if !s.hold(d, pause, err) {
+		s.putBack(d, pause)
+	}
 	return Retried
 }
 
 // putBack makes the message visible again after a pause.
 func (s *shift) putBack(d *delivery, pause time.Duration) {
-	d.pause = pause
+	d.pause, d.kept = pause, true
 	s.returns.add(d)
 }
 
@@ -90,10 +102,11 @@ func (s *shift) putBack(d *delivery, pause time.Duration) {
 // was delivered all the same, and counted; where that was its last attempt a
 // fresh copy takes its place, else stopping a worker would dead-letter it.
 func (s *shift) giveBack(d *delivery) Outcome {
-	if d.run.Attempt < s.attempts(d.run.Task) {
-		s.putBack(d, 0)
+	pause := max(0, time.Until(d.due)) // 0 but for one that waits in its line
+	if s.lastDelivery(d) {
+		s.resend(d, wholeSeconds(pause))
 	} else {
-		s.resend(d, 0)
+		s.putBack(d, pause)
 	}
 	return Returned
 }

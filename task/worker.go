@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/internal/hold"
 	"github.com/dayfly-dev/dayfly/task/payload"
 )
 
@@ -86,6 +87,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("task: dead-letter queue %s of %s: %w", o.DeadLetter.Name(), w.q.Name(), err)
 	}
 	s := newShift(w, o, d.Attributes.DeadLetter)
+	s.mayHold = hold.Allowed(ctx)
 	return s.work(ctx)
 }
 
@@ -99,6 +101,9 @@ type shift struct {
 	slots   chan struct{}  // a token for each task that runs or may be received
 	active  sync.WaitGroup // deliveries not yet concluded
 	leases  leases
+	lines   lines // of a FIFO queue
+	fifo    bool
+	mayHold bool    // messages, in their line, while they wait
 	orders  *orders // nil: there are no records
 	deletes *batcher[*delivery]
 	returns *batcher[*delivery]
@@ -110,7 +115,7 @@ type shift struct {
 }
 
 func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
-	s := &shift{Worker: w, o: o, slots: make(chan struct{}, o.Concurrency)}
+	s := &shift{Worker: w, o: o, slots: make(chan struct{}, o.Concurrency), fifo: isFIFO(w.q.Name())}
 	s.log = o.Log.With("queue", w.q.Name())
 	if redrive != nil {
 		s.redrive = redrive.MaxReceives
@@ -265,12 +270,10 @@ func (s *shift) receive(receiving, handling context.Context) error {
 			s.release(n)
 			continue
 		}
+		s.lend(n)
 		got, err := s.q.Receive(polling, queue.ReceiveOptions{Max: n, Visibility: s.o.Visibility, Wait: s.o.Wait})
 		s.pollers.leave(len(got))
-		s.release(n - len(got))
-		for _, m := range got {
-			s.begin(m, receiving, handling)
-		}
+		s.beginAll(got, s.recall(n), receiving, handling)
 		switch {
 		case err == nil:
 			failures = 0

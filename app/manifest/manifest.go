@@ -80,7 +80,7 @@ type Queue struct {
 	// process with http, else an address with host and port; "" leaves the queue
 	// to workers.
 	Push            string   `toml:"push"`
-	PushConcurrency int      `toml:"push_concurrency"` // tasks with the endpoint at once, 1–1000, default 8, with fifo 1
+	PushConcurrency int      `toml:"push_concurrency"` // tasks with the endpoint at once, 1–1000, default 8; with fifo those of a group one after the other
 	PushTimeout     Duration `toml:"push_timeout"`     // for one task, 1s–12h, default 10m
 	// Once is what becomes of a pushed task with an oncekey of which nobody knows
 	// whether it was done: "at-most-once" (the default) or "at-least-once".

@@ -99,7 +99,7 @@ func TestPush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q, other := m.Queue["q"], m.Queue["other"]; q.PushConcurrency != 1 || other.PushProcess() != "" || other.PushTimeout != 0 {
+	if q, other := m.Queue["q"], m.Queue["other"]; q.PushConcurrency != 8 || other.PushProcess() != "" || other.PushTimeout != 0 {
 		t.Errorf("%+v, %+v", q, other)
 	}
 }

@@ -15,9 +15,6 @@ func (q *Queue) pushDefaults(hasConcurrency, hasTimeout bool) {
 	}
 	if !hasConcurrency {
 		q.PushConcurrency = 8
-		if q.FIFO {
-			q.PushConcurrency = 1
-		}
 	}
 	if !hasTimeout {
 		q.PushTimeout = Duration(10 * time.Minute)

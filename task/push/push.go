@@ -40,8 +40,7 @@ type Options struct {
 	// It is never logged, nor kept when an answer repeats it.
 	Token string
 	// Concurrency is how many tasks are with the endpoint at once, 1–1000;
-	// default 8, on a FIFO queue 1: a worker with more begins those of one
-	// group that it received together at once.
+	// default 8; on a FIFO queue those of one group one after the other.
 	Concurrency int
 	// Timeout of one request, from its first byte to the head of the answer;
 	// default 10 min, 1 s–12 h. Waiting for the endpoint to be reached is not
@@ -87,7 +86,6 @@ type Pusher struct {
 	o    Options
 	to   *url.URL
 	gate gate
-	fifo bool
 
 	stopping <-chan struct{} // closed when Run's context ends
 }
@@ -101,11 +99,7 @@ func New(o Options) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	fifo := strings.HasSuffix(o.Queue.Name(), ".fifo")
-	switch {
-	case o.Concurrency == 0 && fifo:
-		o.Concurrency = 1
-	case o.Concurrency == 0:
+	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
 	if o.Timeout == 0 {
@@ -129,7 +123,7 @@ func New(o Options) (*Pusher, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pusher{o: o, to: to, fifo: fifo}
+	p := &Pusher{o: o, to: to}
 	p.gate.init(o.Log.With("queue", o.Queue.Name(), "endpoint", place(to)))
 	return p, nil
 }

@@ -27,7 +27,6 @@ func (p *Pusher) push(ctx context.Context, e *task.Event) error {
 	}
 	for held := time.Now(); ; {
 		x, err := p.throughGate(ctx, e, first)
-		var patience time.Duration
 		switch {
 		case err != nil:
 			return err
@@ -37,19 +36,19 @@ func (p *Pusher) push(ctx context.Context, e *task.Event) error {
 			return x.err
 		case x.after == 0:
 			return x.failure // nil: it is done
-		case !p.fifo: // where it would lose its place
-			return task.Postpone(x.failure, x.after)
 		default:
-			err, patience = x.failure, x.after
+			return task.Postpone(x.failure, x.after)
 		}
 		if context.Cause(ctx) != nil {
 			return err // of a lease that was lost, or a drain that is over
 		}
-		if time.Since(held)+patience > holdMax {
+		if time.Since(held) > holdMax {
 			return task.Postpone(err, time.Minute)
 		}
-		if err := p.wait(ctx, patience); err != nil {
-			return task.Postpone(err, 0)
+		select {
+		case <-p.stopping:
+			return task.Postpone(errStopping, 0)
+		default:
 		}
 	}
 }
@@ -71,23 +70,4 @@ func (p *Pusher) deliver(ctx context.Context, e *task.Event, r *http.Request) (t
 		return p.once(ctx, key, r)
 	}
 	return p.exchange(ctx, r, 0), nil
-}
-
-// wait returns after d, or with an error when there is no use in waiting on.
-func (p *Pusher) wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-p.stopping:
-		return errStopping
-	default:
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-p.stopping:
-		return errStopping
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -28,6 +28,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/internal/hold"
 )
 
 // mostRuns of one Run or Drain; more are taken for a task that feeds itself.
@@ -220,7 +221,7 @@ func (q *Queue) turnOnce(drain bool) error {
 	q.mu.Lock()
 	q.turn, q.stop = 0, cancel
 	q.mu.Unlock()
-	err := q.m.serve(drain, cancel, func() error { return q.worker.Run(ctx) })
+	err := q.m.serve(drain, cancel, func() error { return q.worker.Run(hold.Never(ctx)) })
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err == nil && q.turn >= mostRuns {
