@@ -176,7 +176,7 @@ func (e *Event) checkRef() error {
 // message too, that counts and the reference is ignored: CloudEvents says both
 // are the same.
 func (m members) reference(e *Event) error {
-	if raw, ok := m["dataref"]; !ok || string(raw) == "null" || e.Data != nil && string(e.Data) != "null" {
+	if raw := m.get("dataref"); raw == nil || string(raw) == "null" || e.Data != nil && string(e.Data) != "null" {
 		return nil
 	}
 	e.Data = nil
@@ -192,7 +192,7 @@ func (m members) reference(e *Event) error {
 	// as some of its libraries write every extension.
 	digits, err := m.text("datasize")
 	if err != nil {
-		digits = string(m["datasize"])
+		digits = string(m.get("datasize"))
 	}
 	size, err := strconv.ParseUint(digits, 10, 31)
 	if err != nil {

@@ -49,23 +49,6 @@ type FormatError struct{ Reason string }
 
 func (e *FormatError) Error() string { return "task: not a task message: " + e.Reason }
 
-// wireEvent is the order in which an event is written.
-type wireEvent struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Time            string          `json:"time,omitempty"`
-	NotBefore       string          `json:"notbefore,omitempty"`
-	Traceparent     string          `json:"traceparent,omitempty"`
-	Tracestate      string          `json:"tracestate,omitempty"`
-	DataContentType string          `json:"datacontenttype,omitempty"`
-	DataRef         string          `json:"dataref,omitempty"`
-	DataSHA256      string          `json:"datasha256,omitempty"`
-	DataSize        *int64          `json:"datasize,omitempty"`
-	Data            json.RawMessage `json:"data,omitempty"`
-}
-
 // Encode writes the event as the body of a message, after checking it as
 // Decode would.
 func (e *Event) Encode() (string, error) {
@@ -92,7 +75,7 @@ func (e *Event) encode() (string, error) {
 	if e.Data != nil || e.Ref != nil {
 		w.DataContentType = "application/json"
 	}
-	body, err := plainJSON(w)
+	body, err := w.json()
 	if err != nil {
 		return "", fmt.Errorf("task %s: data: %w", e.Type, err)
 	}
@@ -165,10 +148,10 @@ func Decode(body string) (*Event, error) {
 	} else if v != "1.0" {
 		return nil, &FormatError{fmt.Sprintf("specversion is %.20q, not 1.0", v)}
 	}
-	if _, ok := members["data_base64"]; ok {
+	if members.find("data_base64") >= 0 {
 		return nil, &FormatError{"data_base64 is not supported, a task's data is JSON"}
 	}
-	e := &Event{Data: members["data"]}
+	e := &Event{Data: members.get("data")}
 	for _, a := range [...]struct {
 		name string
 		into *string

@@ -35,39 +35,39 @@ func extensionName(name string) bool {
 // have a name and a value that CloudEvents knows; nil if there are none.
 func (m members) extensions() map[string]string {
 	var x map[string]string
-	for name, raw := range m {
-		if !extensionName(name) {
+	for i := range m {
+		if !extensionName(m[i].name) {
 			continue
 		}
-		value, ok := scalar(raw)
+		value, ok := scalar(m[i].text)
 		if !ok {
 			continue
 		}
 		if x == nil {
 			x = make(map[string]string)
 		}
-		x[name] = value
+		x[m[i].name] = value
 	}
 	return x
 }
 
 // scalar is a JSON text, whole number or boolean in the canonical form that
 // CloudEvents gives its types.
-func scalar(raw json.RawMessage) (string, bool) {
+func scalar(raw string) (string, bool) {
 	switch raw[0] {
 	case '"':
 		s, err := unquote(raw)
 		return s, err == nil && utf8.ValidString(s)
 	case 't', 'f':
-		return string(raw), true
+		return raw, true
 	case '{', '[', 'n':
 		return "", false
 	}
 	var n int32 // CloudEvents' Integer
-	if json.Unmarshal(raw, &n) != nil {
+	if json.Unmarshal([]byte(raw), &n) != nil {
 		return "", false
 	}
-	return string(raw), true
+	return raw, true
 }
 
 // withExtensions adds the extensions to an event written without them.

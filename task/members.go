@@ -8,10 +8,34 @@ import (
 	"time"
 )
 
-// members of a JSON object by exact name. encoding/json into a struct would
-// also take "TYPE" for "type", and the last of two; its Decoder, token by
-// token, costs four times what this does.
-type members map[string]json.RawMessage
+// members of a JSON object, by exact name, as they come. encoding/json into a
+// struct would also take "TYPE" for "type", and the last of two; its Decoder,
+// token by token, costs four times what this does. There are few, so that
+// looking through them is cheaper than a map.
+type members []member
+
+type member struct {
+	name string
+	raw  json.RawMessage
+	text string // the same bytes
+}
+
+// get returns the value of a name, nil if there is none.
+func (m members) get(name string) json.RawMessage {
+	if i := m.find(name); i >= 0 {
+		return m[i].raw
+	}
+	return nil
+}
+
+func (m members) find(name string) int {
+	for i := range m {
+		if m[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
 
 func readMembers(body string) (members, error) {
 	raw := []byte(body)
@@ -24,14 +48,14 @@ func readMembers(body string) (members, error) {
 	if raw[i] != '{' {
 		return nil, &FormatError{"it is not a JSON object"}
 	}
-	m := make(members, 8)
+	m := make(members, 0, 8)
 	for i = skipSpace(raw, i+1); raw[i] != '}'; {
 		end := valueEnd(raw, i)
-		name, err := unquote(raw[i:end])
+		name, err := unquote(body[i:end])
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := m[name]; twice {
+		if m.find(name) >= 0 {
 			return nil, &FormatError{fmt.Sprintf("%.40q comes twice", name)}
 		}
 		if len(m) == maxMembers || len(name) > maxExtension {
@@ -40,7 +64,7 @@ func readMembers(body string) (members, error) {
 		i = skipSpace(raw, end) + 1 // the colon
 		i = skipSpace(raw, i)
 		end = valueEnd(raw, i)
-		m[name] = raw[i:end:end]
+		m = append(m, member{name, raw[i:end:end], body[i:end]})
 		if i = skipSpace(raw, end); raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}
@@ -83,25 +107,26 @@ func valueEnd(b []byte, i int) int {
 	return i
 }
 
-func unquote(raw []byte) (string, error) {
-	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), nil
+// unquote returns a JSON string's text, which is part of it where it can be.
+func unquote(quoted string) (string, error) {
+	if inner := quoted[1 : len(quoted)-1]; strings.IndexByte(inner, '\\') < 0 {
+		return inner, nil
 	}
 	var s string
-	err := json.Unmarshal(raw, &s)
+	err := json.Unmarshal([]byte(quoted), &s)
 	return s, err
 }
 
 // text returns a string attribute; "" if it is not there or null.
 func (m members) text(name string) (string, error) {
-	raw, ok := m[name]
+	i := m.find(name)
 	switch {
-	case !ok || string(raw) == "null":
+	case i < 0 || m[i].text == "null":
 		return "", nil
-	case raw[0] != '"':
+	case m[i].text[0] != '"':
 		return "", &FormatError{name + " is not a string"}
 	}
-	return unquote(raw)
+	return unquote(m[i].text)
 }
 
 // instant returns a timestamp attribute; zero if it is not there or null.
