@@ -219,9 +219,7 @@ func TestPassedOn(t *testing.T) {
 				}
 			}
 		}
-		if n := len(s.open()); n != 0 {
-			t.Errorf("%s: %d connections are served here still", name, n)
-		}
+		awaitOpen(t, s, 0)
 		c.Close()
 	}
 }
