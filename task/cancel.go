@@ -31,6 +31,7 @@ type Cancellation struct {
 	Finished bool   // it finished all the same, successfully
 	Task     string // its name
 	Queue    string // where it was
+	Rest     string // of a chain: the tasks that are not enqueued for it
 }
 
 // Cancel has the task of an id not run, or no longer: workers with
@@ -90,7 +91,7 @@ func cancellation(r records.Record) (Cancellation, error) {
 		return Cancellation{}, err
 	}
 	c := Cancellation{ID: strings.TrimPrefix(r.Key, cancelPrefix), By: o.By, Reason: o.Reason,
-		Running: o.Running, Finished: o.Finished, Task: o.Task, Queue: o.Queue}
+		Running: o.Running, Finished: o.Finished, Task: o.Task, Queue: o.Queue, Rest: o.Rest}
 	c.At, _ = when(o.At) // checked
 	c.Applied, _ = when(o.Applied)
 	return c, nil
@@ -105,7 +106,7 @@ func (l *leases) cancelRuns(cancelled map[string]bool, grace time.Duration, aban
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for d := range l.held {
-		if d.lost || d.state != running || d.cancel == nil || d.ctx.Err() != nil || !cancelled[d.run.ID] {
+		if d.lost || d.state != running || d.cancel == nil || d.ctx.Err() != nil || by(cancelled, d) == "" {
 			continue
 		}
 		d.cancel(ErrCancelled)
@@ -125,6 +126,10 @@ func (s *shift) remove(d *delivery, running bool, err error) Outcome {
 		s.putBack(d, wholeSeconds(s.o.Backoff.pause(d.run.Attempt)))
 		return Retried
 	}
+	s.settledFor(d, ErrCancelled)
+	if !running {
+		s.told(d, Cancelled, nil)
+	}
 	s.about(d).Info("task cancelled", "running", running, "error", err)
 	d.done = true // its payload goes with the message
 	s.deletes.add(d)
@@ -135,7 +140,11 @@ func (s *shift) remove(d *delivery, running bool, err error) Outcome {
 func (s *shift) applied(d *delivery, running, finished bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
-	_, err := s.o.Records.Update(ctx, cancelPrefix+d.run.ID, func(old *records.Record) (records.Record, error) {
+	id := s.orders.order(d)
+	if id == "" { // it expired meanwhile
+		id = d.run.ID
+	}
+	_, err := s.o.Records.Update(ctx, cancelPrefix+id, func(old *records.Record) (records.Record, error) {
 		if old == nil { // it expired
 			return records.Record{}, records.ErrUnchanged
 		}
@@ -148,6 +157,9 @@ func (s *shift) applied(d *delivery, running, finished bool) error {
 		}
 		o.Applied, o.Running, o.Finished = stamp(time.Now()), running, finished
 		o.Task, o.Queue = d.run.Task, d.run.Queue
+		if d.trail != nil && d.trail.chain != nil {
+			o.Rest = clipped(d.trail.chain.what(), maxOrderWhy)
+		}
 		old.Value, err = o.encode()
 		return *old, err
 	})

@@ -32,6 +32,7 @@ const (
 // deadLetter moves the message to the dead-letter queue: it is sent there and
 // then deleted here, so a crash in between leaves it in both, never in none.
 func (s *shift) deadLetter(d *delivery, reason error) Outcome {
+	s.settledFor(d, reason)
 	log := s.about(d).With("error", reason)
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()

@@ -44,6 +44,8 @@ type delivery struct {
 	due      time.Time     // when it may be tried again
 	again    *delivery     // takes its place in the line; nil: none
 
+	trail *trail // what hangs on its run besides its own work; nil: nothing
+
 	// Guarded by leases.mu.
 	state     state
 	lost      bool

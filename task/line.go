@@ -243,6 +243,7 @@ func (s *shift) hold(d *delivery, pause time.Duration, failure error) bool {
 		d.again.run.Attempt++
 		d.again.inPlace++
 	}
+	d.again.trail = s.trailOf(d.again)
 	s.leases.pass(d, d.again)
 	return true
 }

@@ -114,13 +114,10 @@ func when(s string) (time.Time, error) {
 // clipped is at most n bytes of s, as UTF-8.
 func clipped(s string, n int) string {
 	if len(s) > n {
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
 		s = s[:n]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if r, _ := utf8.DecodeLastRuneInString(s); r == utf8.RuneError && s != "" {
-			s = s[:len(s)-1]
-		}
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
 }

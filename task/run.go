@@ -42,6 +42,7 @@ func (s *shift) accept(m queue.Message) *delivery {
 		d.run.Task, d.run.ID, d.run.Source = event.Type, event.ID, event.Source
 		d.run.Enqueued, d.run.Traceparent, d.run.Tracestate = event.Time, event.Traceparent, event.Tracestate
 	}
+	d.trail = s.trailOf(d)
 	s.leases.hold(d, s.o.Visibility)
 	return d
 }
@@ -53,7 +54,7 @@ func (s *shift) see(d *delivery, receiving, handling context.Context) {
 		s.setAside(d, func() Outcome { return s.giveBack(d) })
 	case d.unread != nil:
 		s.conclude(d, Permanent(d.unread))
-	case s.orders.isCancelled(d.run.ID):
+	case s.isCancelled(d):
 		s.setAside(d, func() Outcome { return s.remove(d, false, nil) })
 	case s.orders.isPaused():
 		s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
@@ -110,7 +111,7 @@ func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *E
 	err := ErrLeaseLost
 	if s.leases.start(d, ctx, cancel, abandon) {
 		if event, err = s.complete(ctx, event); err == nil {
-			err = protect(ctx, t.handle, event)
+			err = s.followed(ctx, d, t, event)
 		}
 	}
 	returned = true

@@ -23,7 +23,9 @@ func (s *shift) conclude(d *delivery, err error) bool {
 	if !first {
 		return false
 	}
+	err = s.proceed(d, err, e)
 	outcome := s.dispose(d, err, e)
+	s.told(d, outcome, err)
 	s.o.OnResult(Result{Run: d.run, Outcome: outcome, Err: err, Took: e.took})
 	s.finish(d)
 	return true

@@ -50,6 +50,7 @@ type Task[A any] struct {
 type settings struct {
 	timeout  time.Duration
 	attempts int
+	keep     time.Duration // 0: nothing is kept
 }
 
 // Option of a task.

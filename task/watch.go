@@ -61,14 +61,26 @@ func (o *orders) isPaused() bool {
 	return o.paused
 }
 
-// isCancelled reports whether the task of an id is.
-func (o *orders) isCancelled(id string) bool {
+// order is the id by which a task is cancelled; "" if it is not.
+func (o *orders) order(d *delivery) string {
 	if o == nil {
-		return false
+		return ""
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.cancelled[id]
+	return by(o.cancelled, d)
+}
+
+// by is the id by which orders cancel a task; "" if none does.
+func by(cancelled map[string]bool, d *delivery) string {
+	if len(cancelled) > 0 {
+		for _, id := range d.names() {
+			if id != "" && cancelled[id] {
+				return id
+			}
+		}
+	}
+	return ""
 }
 
 // set takes what the records say now; turned reports whether paused changed.

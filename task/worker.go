@@ -46,6 +46,9 @@ func NewWorker(q *queue.Queue, options WorkerOptions) (*Worker, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.keep > 0 && o.Records == nil {
+			return nil, fmt.Errorf("%w (%s keeps its state)", ErrNoRecords, t.Name())
+		}
 		if _, twice := w.tasks[t.Name()]; twice {
 			return nil, fmt.Errorf("task: two tasks are named %s", t.Name())
 		}
