@@ -131,6 +131,7 @@ func (s *shift) remove(d *delivery, running bool, err error) Outcome {
 		s.told(d, Cancelled, nil)
 	}
 	s.about(d).Info("task cancelled", "running", running, "error", err)
+	s.free(d)
 	d.done = true // its payload goes with the message
 	s.deletes.add(d)
 	return Cancelled

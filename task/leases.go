@@ -35,6 +35,7 @@ type delivery struct {
 	pause  time.Duration // of a message given back
 	done   bool          // it ran and succeeded
 	kept   bool          // it stays in the queue, or is no longer ours
+	slot   slot          // that it runs in; of a FIFO queue it is its line's
 
 	// Of a FIFO queue (see line).
 	line     *line

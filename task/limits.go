@@ -109,15 +109,17 @@ type limits struct {
 	of    []Limit // the most particular first, so that what is scarce for many is taken last
 	book  *limit.Book
 	slots chan struct{}
-	aside chan struct{} // a token for each task that waits without a slot
+	// acquire takes a slot; false when the context ended.
+	acquire func(context.Context) bool
+	aside   chan struct{} // a token for each task that waits without a slot
 }
 
 // newLimits returns nil if there are none.
-func newLimits(of []Limit, queue string, store *records.Store, slots chan struct{}) *limits {
+func newLimits(of []Limit, queue string, store *records.Store, slots chan struct{}, acquire func(context.Context) bool) *limits {
 	if len(of) == 0 {
 		return nil
 	}
-	l := &limits{of: slices.Clone(of), book: limit.NewBook(store), slots: slots}
+	l := &limits{of: slices.Clone(of), book: limit.NewBook(store), slots: slots, acquire: acquire}
 	l.aside = make(chan struct{}, max(100, 2*cap(slots)))
 	for i := range l.of {
 		if l.of[i].Name == "" {
@@ -210,7 +212,7 @@ func (l *limits) admit(ctx context.Context, stopping <-chan struct{}, e *Event, 
 		case <-done:
 		}
 	}()
-	back := held.lend(l.slots, l.aside, keepSlot)
+	back := held.lend(l)
 	leave, err = l.enter(waiting, all)
 	if !back(waiting, err == nil) && err == nil {
 		leave()
@@ -263,21 +265,21 @@ func (s *slot) held() bool {
 // lend gives the slot to others after a while, if there is room aside. back ends
 // that; if the task is to run it waits a little for a slot, and is false when
 // none was had.
-func (s *slot) lend(slots, aside chan struct{}, after time.Duration) (back func(ctx context.Context, runs bool) bool) {
+func (s *slot) lend(l *limits) (back func(ctx context.Context, runs bool) bool) {
 	if s == nil {
 		return func(context.Context, bool) bool { return true }
 	}
 	over := false
-	timer := time.AfterFunc(after, func() {
+	timer := time.AfterFunc(keepSlot, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if over {
 			return
 		}
 		select {
-		case aside <- struct{}{}:
+		case l.aside <- struct{}{}:
 			s.away = true
-			<-slots
+			<-l.slots
 		default: // too many do already: it waits where it is, and others with it
 		}
 	})
@@ -289,19 +291,13 @@ func (s *slot) lend(slots, aside chan struct{}, after time.Duration) (back func(
 		if !s.away {
 			return true
 		}
-		<-aside
+		<-l.aside
 		if !runs {
 			return true
 		}
-		patience := time.NewTimer(limit.Ahead)
-		defer patience.Stop()
-		select {
-		case slots <- struct{}{}:
-			s.away = false
-			return true
-		case <-patience.C:
-		case <-ctx.Done():
-		}
-		return false
+		ctx, cancel := context.WithTimeout(ctx, limit.Ahead)
+		defer cancel()
+		s.away = !l.acquire(ctx)
+		return !s.away
 	}
 }

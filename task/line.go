@@ -48,10 +48,10 @@ type lines struct {
 	changed chan struct{} // closed and replaced when there are more
 }
 
-// lend lets lines have the n slots of a request for messages, which may take 20
+// lend lets lines, and tasks that waited for their limits, have the n slots of a request for messages, which may take 20
 // seconds; recall says how many are left at its end.
 func (s *shift) lend(n int) {
-	if s.fifo {
+	if s.lends {
 		s.lines.slots.Lock()
 		s.lines.idle += n
 		if s.lines.changed != nil {
@@ -63,7 +63,7 @@ func (s *shift) lend(n int) {
 }
 
 func (s *shift) recall(n int) (left int) {
-	if !s.fifo {
+	if !s.lends {
 		return n
 	}
 	s.lines.slots.Lock()

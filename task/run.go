@@ -18,18 +18,24 @@ func (s *shift) beginAll(got []queue.Message, slots int, receiving, handling con
 		s.beginLines(got, slots, receiving, handling)
 		return
 	}
-	s.release(slots - len(got))
-	for _, m := range got {
-		s.begin(m, receiving, handling)
+	s.release(max(0, slots-len(got)))
+	for i, m := range got {
+		s.begin(m, i < slots, receiving, handling)
 	}
 }
 
-// begin starts the run of a message. It holds the slot of the message, which
-// finish frees.
-func (s *shift) begin(m queue.Message, receiving, handling context.Context) {
+// begin starts the run of a message, in the slot that there is for it or in the
+// next that is free. finish frees it.
+func (s *shift) begin(m queue.Message, slot bool, receiving, handling context.Context) {
 	d := s.accept(m)
+	d.slot.away = !slot
 	s.active.Add(1)
-	go s.see(d, receiving, handling) // ends with the run; active counts it until it is concluded
+	go func() { // ends with the run; active counts it until it is concluded
+		if !slot {
+			d.slot.away = !s.acquireOne(receiving)
+		}
+		s.see(d, receiving, handling)
+	}()
 }
 
 // accept takes the lease of a message just received.
@@ -84,7 +90,10 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 		s.conclude(d, &UnknownTaskError{event.Type})
 		return
 	}
-	s.execute(ctx, d, t, event)
+	if leave, ok := s.admitted(ctx, d); ok {
+		defer leave()
+		s.execute(ctx, d, t, event)
+	}
 }
 
 // execute runs the task within its timeout and its lease.

@@ -37,7 +37,7 @@ func (s *shift) finish(d *delivery) {
 		close(d.over)
 		return
 	}
-	s.release(1)
+	s.freeSlot(d)
 	s.active.Done()
 }
 
@@ -70,6 +70,7 @@ func (s *shift) dispose(d *delivery, err error, e ending) Outcome {
 		if errors.Is(e.cause, ErrCancelled) {
 			s.finishedAllTheSame(d)
 		}
+		s.free(d)
 		d.done = true
 		s.deletes.add(d)
 		return Done

@@ -106,8 +106,11 @@ type shift struct {
 	leases  leases
 	lines   lines // of a FIFO queue
 	fifo    bool
-	mayHold bool    // messages, in their line, while they wait
-	orders  *orders // nil: there are no records
+	lends   bool            // slots of requests for messages, to those that wait
+	mayHold bool            // messages, in their line, while they wait
+	orders  *orders         // nil: there are no records
+	limits  *limits         // nil: there are none
+	stopped <-chan struct{} // closed when no more is received
 	deletes *batcher[*delivery]
 	returns *batcher[*delivery]
 	pollers pollers
@@ -124,6 +127,8 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 		s.redrive = redrive.MaxReceives
 	}
 	s.leases.init()
+	s.limits = newLimits(o.Limits, w.q.Name(), o.Records, s.slots, s.acquireOne)
+	s.lends = s.fifo || s.limits != nil
 	if o.Records != nil {
 		s.orders = newOrders()
 	}
@@ -165,6 +170,7 @@ func (s *shift) attempts(name string) int {
 func (s *shift) work(ctx context.Context) error {
 	receiving, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	s.stopped = receiving.Done()
 	// Handlers outlive ctx until the drain is over.
 	handling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
@@ -201,6 +207,7 @@ func (s *shift) work(ctx context.Context) error {
 	<-beating
 	<-watching
 	s.endRemovals()
+	s.limits.close()
 
 	if ctx.Err() == nil {
 		return fmt.Errorf("task: worker of %s: %w", s.q.Name(), context.Cause(receiving))
