@@ -5,7 +5,7 @@ VENV    := .tools/venv
 PACKAGES = ./...
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build check test race lint bench bench-queue bench-tasks live tools fuzz soak soak-queue clean
+.PHONY: help build check test race lint bench bench-queue bench-tasks live tools fuzz soak soak-queue soak-tasks clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,11 +42,15 @@ live: ## the release watcher against the real registries (needs a network)
 fuzz: ## each fuzz test for 20 s
 	bash test/fuzz.sh
 
-soak: tools soak-queue ## the crash test, longer: 200,000 tasks and 60 kills; and soak-queue
+soak: tools soak-queue soak-tasks ## the crash test, longer: 200,000 tasks and 60 kills; and soak-queue, soak-tasks
 	DAYFLY_CRASH_TASKS=200000 DAYFLY_CRASH_KILLS=60 CI=true $(GO) test -count=1 -timeout 60m -run TestCrash -v ./test
 
 soak-queue: ## random histories of the queue with crashes and faults, for DAYFLY_SOAK (20m), race-built
 	DAYFLY_SOAK=$${DAYFLY_SOAK:-20m} $(GO) test -race -count=1 -parallel 4 -timeout 3h -v -run 'Histories$$|HistoriesFindBugs$$|FailEach|MoveThroughCrash|TornTail' ./queue/diskqueue
+
+soak-tasks: tools ## a day of tasks in DAYFLY_SOAK (5m), under faults; and the ledger's faults on each store, a minute each
+	DAYFLY_SOAK=$${DAYFLY_SOAK:-5m} CI=true $(GO) test -count=1 -timeout 3h -v -run 'TestSoakTasks$$' ./test
+	DAYFLY_SOAK=1m CI=true $(GO) test -count=1 -timeout 30m -v -run 'TestFaults$$' ./task/ledger
 
 tools: ## install what the tests need beside Go (asks for no right by itself)
 	@bash test/tools.sh

@@ -1,0 +1,152 @@
+// Package tasksuite is the conformance suite of the task layer: what package
+// task promises, written once, for any queue and any store of records. A test
+// calls Run with a Harness for what a worker does, and RunOnce with one for each
+// store that effects are kept in.
+//
+// It runs in real time, as there is a network between; each test has queues of
+// its own, waits for conditions, and runs beside the others.
+package tasksuite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
+	"github.com/dayfly-dev/dayfly/task"
+	"github.com/dayfly-dev/dayfly/task/ledger"
+	"github.com/dayfly-dev/dayfly/task/payload"
+)
+
+// Harness is what the suite runs on.
+type Harness struct {
+	// Queues makes and reaches queues. It stays the caller's to close.
+	Queues *queue.Service
+	// Payloads takes large arguments; nil where RunOnce alone is called.
+	Payloads *payload.Store
+	// Records is the store of effects; nil where Run alone is called.
+	Records *records.Store
+	// AtOnce bounds the tests at once on one service, of all harnesses that have
+	// it; default 8. With more, a small machine would not renew leases in time.
+	AtOnce int
+	// Visibility of the queues; default 5 s, in which a machine under load still
+	// renews a lease.
+	Visibility time.Duration
+	// Skip names tests that a foreign service is known to fail, each with the
+	// reason.
+	Skip map[string]string
+}
+
+// Run runs what a worker does with its queue.
+func Run(t *testing.T, h Harness) {
+	h.run(t, basicTests, failureTests, timeTests, leaseTests, payloadTests)
+}
+
+// RunOnce runs what concerns effects.
+func RunOnce(t *testing.T, h Harness) { h.run(t, onceTests) }
+
+// run runs the tests beside each other, whatever -parallel says: nearly all they
+// do is wait.
+func (h Harness) run(t *testing.T, tests ...map[string]func(*rig)) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	found, _ := slots.LoadOrStore(h.Queues, make(chan struct{}, cmp.Or(h.AtOnce, 8)))
+	slots := found.(chan struct{})
+	for _, topic := range tests {
+		for name, test := range topic {
+			all.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				t.Run(name, func(t *testing.T) {
+					if why := h.Skip[name]; why != "" {
+						t.Skip(why)
+					}
+					test(newRig(t, h))
+				})
+			})
+		}
+	}
+}
+
+var slots sync.Map // *queue.Service → chan struct{}: tests that run on it
+
+// Bounds of the suite's queues.
+const (
+	attempts = 3
+	patience = time.Minute // for what has to come
+)
+
+// rig is a queue with its dead-letter queue, for one test.
+type rig struct {
+	*testing.T
+	h       Harness
+	q, dead *queue.Queue
+	c       *task.Client
+	book    *ledger.Ledger
+	results results
+
+	visibility time.Duration
+}
+
+var queues atomic.Int64 // of the process: each has a name of its own
+
+func newRig(t *testing.T, h Harness) *rig {
+	t.Helper()
+	name := fmt.Sprintf("suite-%d", queues.Add(1))
+	r := &rig{T: t, h: h, q: h.Queues.Queue(name), dead: h.Queues.Queue(name + "-dead")}
+	r.c = task.NewClient(r.q, &task.ClientOptions{Payloads: h.Payloads})
+	r.visibility = cmp.Or(h.Visibility, 5*time.Second)
+	a := queue.Attributes{Visibility: r.visibility, DeadLetter: &queue.DeadLetter{Queue: name + "-dead", MaxReceives: attempts}}
+	for _, c := range []struct {
+		name string
+		a    queue.Attributes
+	}{{name + "-dead", queue.Attributes{}}, {name, a}} {
+		if err := h.Queues.CreateQueue(t.Context(), c.name, c.a, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.Records != nil {
+		book, err := ledger.New(h.Records, &ledger.Options{Lease: 10 * time.Second, Quarantine: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.book = book
+	}
+	return r
+}
+
+// work starts a worker, quick to try again; stop ends it, at the latest with the
+// test, and returns what Run did.
+func (r *rig) work(o task.WorkerOptions) (stop func() error) {
+	r.Helper()
+	if o.Backoff == (task.Backoff{}) {
+		o.Backoff = task.Backoff{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond}
+	}
+	if o.Wait == 0 {
+		o.Wait = time.Second // a request that is broken off at a stop is soon over
+	}
+	o.Ledger, o.Payloads, o.OnResult = r.book, r.h.Payloads, r.results.add
+	w, err := task.NewWorker(r.q, o)
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var result error
+	go func() {
+		defer close(ended)
+		result = w.Run(ctx)
+	}()
+	stop = func() error {
+		cancel()
+		<-ended
+		return result
+	}
+	r.Cleanup(func() { _ = stop() }) // the test asked for the error, or it is of no matter
+	return stop
+}
