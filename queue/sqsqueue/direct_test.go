@@ -30,13 +30,14 @@ func plain(url string) sqs.Options {
 // instead when a test says so.
 type observed struct {
 	*endpoint
+	inner       http.Handler
 	direct, sdk atomic.Int64
 	instead     atomic.Pointer[http.HandlerFunc] // of requests made directly
 }
 
 func observe(t *testing.T) *observed {
 	o := &observed{endpoint: start(t)}
-	inner := o.http.Handler
+	o.inner = o.http.Handler
 	o.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.UserAgent() != "dayfly-sqsqueue" {
 			o.sdk.Add(1)
@@ -44,7 +45,7 @@ func observe(t *testing.T) *observed {
 			(*o.instead.Load())(w, r)
 			return
 		}
-		inner.ServeHTTP(w, r)
+		o.inner.ServeHTTP(w, r)
 	})
 	return o
 }
@@ -143,7 +144,12 @@ func TestDirect(t *testing.T) {
 // TestDirectFails: whatever goes wrong with a direct request, the SDK sees to it.
 func TestDirectFails(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"refused":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"refused": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"busy":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"too long": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "90000000")
+			w.Write([]byte(`{"Successful":[`))
+		},
 		"broken":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"not JSON": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) },
 		"cut short": func(w http.ResponseWriter, _ *http.Request) {
