@@ -202,11 +202,22 @@ func (t *tasks) Task(ctx context.Context, id string) (dash.TaskStatus, error) {
 	if err != nil {
 		return dash.TaskStatus{}, err
 	}
-	if !ordered {
-		return dash.TaskStatus{}, dash.ErrNotFound
+	x, err := task.StatusOf(ctx, t.app.records, id)
+	if err != nil {
+		return dash.TaskStatus{}, err
 	}
-	return dash.TaskStatus{ID: id, Cancelled: &dash.Cancellation{At: c.At, By: c.By, Why: c.Reason, Applied: c.Applied,
-		Running: c.Running, Finished: c.Finished, Task: c.Task, Queue: c.Queue}}, nil
+	s := dash.TaskStatus{ID: id}
+	if x.State != task.Unseen {
+		s = dash.TaskStatus{ID: id, State: string(x.State), Task: x.Task, Queue: x.Queue, Attempt: x.Attempt, Started: x.Started, At: x.At,
+			Done: x.Done, Text: x.Text, Error: x.Error, Result: string(x.Result)}
+	} else if !ordered {
+		return s, dash.ErrNotFound
+	}
+	if ordered {
+		s.Cancelled = &dash.Cancellation{At: c.At, By: c.By, Why: c.Reason, Applied: c.Applied,
+			Running: c.Running, Finished: c.Finished, Task: c.Task, Queue: c.Queue}
+	}
+	return s, nil
 }
 
 // Cancel a task.

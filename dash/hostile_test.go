@@ -42,7 +42,7 @@ func hostileFixture(t *testing.T) *fixture {
 	}
 	f.tasks.effects = []Effect{{hostile, hostile, hostile, 1, at, hostile, hostile, hostile, hostile, hostile}}
 	f.tasks.outboxes = []Outbox{{hostile, hostile, 1, 1, 5, ""}, {hostile, hostile, 1, 1, 5, hostile}}
-	f.tasks.status[hostile] = TaskStatus{hostile, &Cancellation{at, hostile, hostile, at, true, false, hostile, hostile}}
+	f.tasks.status[hostile] = TaskStatus{hostile, hostile, hostile, hostile, 1, at, at, 1, hostile, hostile, hostile, &Cancellation{at, hostile, hostile, at, true, false, hostile, hostile}}
 	str := queue.Attribute{DataType: "String", String: hostile}
 	ctx, evil := context.Background(), string(must(json.Marshal(hostile)))
 	for _, body := range []string{hostile, `{"specversion":"1.0","type":` + evil + `,"id":` + evil + `,"dataref":` + evil + `}`} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue"
@@ -22,6 +23,11 @@ type taskPage struct {
 
 func (taskPage) Title() string { return "Task" }
 
+// Final: nothing more is to come of it by itself.
+func (p taskPage) Final() bool {
+	return p.Status != nil && slices.Contains([]string{"done", "failed", "cancelled"}, p.Status.State)
+}
+
 // Find is where messages of this task are looked for.
 func (p taskPage) Find(name string) string {
 	return address(messageFilter{Text: p.ID}.query(""), "queues", name)
@@ -38,6 +44,10 @@ func (d *Dash) task(r *http.Request) (model, error) {
 	s, err := d.Tasks.Task(r.Context(), p.ID)
 	switch {
 	case err == nil:
+		s.Error, s.Text = strip(s.Error, 4_000), strip(s.Text, 1_024)
+		if s.Result, _ = pretty(s.Result); len(s.Result) > bodyIndented {
+			s.Result = strip(s.Result, bodyIndented)
+		}
 		p.Status = &s
 	case !errors.Is(err, ErrNotFound):
 		return nil, err

@@ -112,9 +112,21 @@ type Pause struct {
 	Why   string    `json:"why"`
 }
 
-// TaskStatus is what is on record of one task.
+// TaskStatus is what is on record of one task: of its runs where it keeps its
+// state, and of its cancellation.
 type TaskStatus struct {
-	ID        string        `json:"id"`
+	ID      string    `json:"id"`
+	State   string    `json:"state"` // "running", "waiting" for its next run, "done", "failed", "cancelled"; "" of no run anything is kept
+	Task    string    `json:"task"`
+	Queue   string    `json:"queue"`
+	Attempt int       `json:"attempt"`  // of the latest run, from 1
+	Started time.Time `json:"started"`  // that run
+	At      time.Time `json:"at"`       // of the latest word
+	Done    float64   `json:"progress"` // a number of the task's own choice
+	Text    string    `json:"text"`     // what goes with it
+	Error   string    `json:"error"`
+	Result  string    `json:"result"` // JSON
+
 	Cancelled *Cancellation `json:"cancelled,omitempty"` // nil: nobody did
 }
 

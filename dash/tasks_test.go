@@ -124,6 +124,9 @@ func newTasks() *fakeTasks {
 	}
 	f.outboxes = []Outbox{{Database: "default", Queue: "default", Waiting: 3, Most: 10_000}, {Database: "orders", Queue: "default", Waiting: 10_000, SetAside: 2, Most: 10_000}}
 	f.status["gone"] = TaskStatus{ID: "gone", Cancelled: &Cancellation{At: now.Add(-2 * time.Minute), By: "ann", Why: "the wrong list", Applied: now.Add(-time.Minute), Running: true, Task: "send_digest", Queue: "default"}}
+	f.status["runs"] = TaskStatus{ID: "runs", State: "running", Task: "resize_pictures", Queue: "default", Attempt: 2, Started: now.Add(-4 * time.Minute), At: now.Add(-2 * time.Second),
+		Done: 62.5, Text: "1,250 of 2,000 pictures", Error: "attempt 1: the disk was full"}
+	f.status["ran"] = TaskStatus{ID: "ran", State: "done", Task: "resize_pictures", Queue: "default", Attempt: 1, Started: now.Add(-4 * time.Minute), At: now.Add(-time.Minute), Result: `{"resized":2000,"skipped":[]}`}
 	return f
 }
 
@@ -233,6 +236,16 @@ func TestTaskAndCancel(t *testing.T) {
 	f := newFixture(t)
 	if got := texts(f.page(t, "/task?id=gone"), "#status h2, #status .card p:last-child"); !cmp.Equal(got, []string{"Cancelled", "A worker met it 1 min ago and removed it while it ran."}) {
 		t.Errorf("says %q", got)
+	}
+	if got := texts(f.page(t, "/task?id=runs"), "#status h2, .progress, .error"); !cmp.Equal(got, []string{"Running", "62.5 1,250 of 2,000 pictures", "attempt 1: the disk was full"}) {
+		t.Errorf("of one that runs: %q", got)
+	}
+	done := f.page(t, "/task?id=ran")
+	if got := texts(done, "#status h2, #status pre"); !cmp.Equal(got, []string{"Done", `{ "resized": 2000, "skipped": [] }`}) {
+		t.Errorf("of one that is done: %q", got)
+	}
+	if len(texts(done, "form[action='/task/cancel']")) > 0 || len(texts(f.page(t, "/task?id=runs"), "form[action='/task/cancel']")) != 1 {
+		t.Error("one that runs can be cancelled, and one that is done cannot")
 	}
 	page := f.page(t, "/task?id=other")
 	if got := attr(query(t, page, ".find a"), "href"); got != "/queues/default?q=other" {
