@@ -82,6 +82,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /pause", c.pause)
 	mux.HandleFunc("POST /resume", c.resume)
 	mux.HandleFunc("POST /task/cancel", c.cancel)
+	mux.HandleFunc("GET /task/status", c.taskStatus)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })

@@ -183,7 +183,7 @@ func (b Batch) send(ctx context.Context, c *Client, id string, h head, from, to 
 		d, err := c.draft(ctx, step.name, step.data, own)
 		if err == nil {
 			d.event.Extensions, err = extend(d.event.Extensions, batchExtension,
-				ofMember{ID: id, Member: &member{Index: from + i, N: h.N, Until: h.Until}})
+				ofMember{ID: id, Member: &batchMember{Index: from + i, N: h.N, Until: h.Until}})
 		}
 		if err != nil {
 			return err

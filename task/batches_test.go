@@ -291,7 +291,7 @@ func TestBatchCancelled(t *testing.T) {
 // TestBatchRedriven: a dead letter that is redriven before the end is done.
 func TestBatchRedriven(t *testing.T) {
 	s := records.New(memrecords.New())
-	m := &member{ID: "b", Index: 1, N: 2, Until: time.Now().Add(time.Hour).Unix()}
+	m := &batchMember{ID: "b", Index: 1, N: 2, Until: time.Now().Add(time.Hour).Unix()}
 	for _, failure := range []error{errInjected, errInjected, nil, errInjected} {
 		must[bool](t)(settleMember(t.Context(), s, m, failure))
 	}

@@ -44,7 +44,8 @@ type Cancellation struct {
 // done. An effect of Once under way is not broken off, as nobody would know then
 // whether it happened.
 //
-// Whether a task of that id exists is not known. The order holds for 14 days, as
+// A task that keeps its state (see Keep) and is done is Finished, and nothing is
+// ordered. Of another it is not known whether there is one of that id. The order holds for 14 days, as
 // long as any queue keeps a message, or until ten minutes after it took effect.
 func Cancel(ctx context.Context, s *records.Store, id string, options ...OrderOption) (Cancellation, error) {
 	if s == nil {
@@ -52,6 +53,9 @@ func Cancel(ctx context.Context, s *records.Store, id string, options ...OrderOp
 	}
 	if id == "" || len(id) > MaxID {
 		return Cancellation{}, fmt.Errorf("task: %.40q is not the id of a task: it has %d bytes, not 1–%d", id, len(id), MaxID)
+	}
+	if st, err := StatusOf(ctx, s, id); err == nil && st.State == Finished && st.Attempt > 0 {
+		return Cancellation{ID: id, Finished: true, Task: st.Task, Queue: st.Queue, Applied: st.At}, nil
 	}
 	o := newOrder(options)
 	value, err := o.encode()

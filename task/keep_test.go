@@ -70,6 +70,9 @@ func TestStatus(t *testing.T) {
 		must[Cancellation](t)(Cancel(t.Context(), s, "c"))
 		time.Sleep(time.Minute)
 		expect("c", WasCancelled, 1)
+		if c := must[Cancellation](t)(Cancel(t.Context(), s, "a")); !c.Finished || c.Task != "sum" {
+			t.Errorf("cancelled after its end: %+v", c)
+		}
 		r.stop(stop)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

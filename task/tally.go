@@ -13,8 +13,8 @@ import (
 	"github.com/dayfly-dev/dayfly/records"
 )
 
-// member says, in a message, of which batch it is.
-type member struct {
+// batchMember says, in a message, of which batch it is.
+type batchMember struct {
 	ID    string `json:"-"`
 	Index int    `json:"i"`
 	N     int    `json:"n"`
@@ -29,14 +29,14 @@ type completion struct {
 
 // ofMember is the extension: one of the two.
 type ofMember struct {
-	ID     string      `json:"id"`
-	Member *member     `json:"member,omitempty"`
-	Then   *completion `json:"then,omitempty"`
+	ID     string       `json:"id"`
+	Member *batchMember `json:"member,omitempty"`
+	Then   *completion  `json:"then,omitempty"`
 }
 
 // readBatch reads the extension of a message.
-func readBatch(text string) (*member, *completion, error) {
-	fail := func(why string) (*member, *completion, error) {
+func readBatch(text string) (*batchMember, *completion, error) {
+	fail := func(why string) (*batchMember, *completion, error) {
 		return nil, nil, &FormatError{batchExtension + ": " + why}
 	}
 	var x ofMember
@@ -115,7 +115,7 @@ func all(bits []byte, n int) bool {
 //
 //	shard: the member's bit → if all of the shard: head: the shard's bit
 //	→ if all of the head: send the completion, then head: complete
-func (s *shift) tally(d *delivery, m *member, failure error) error {
+func (s *shift) tally(d *delivery, m *batchMember, failure error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
 	full, err := settleMember(ctx, s.o.Records, m, failure)
@@ -145,7 +145,7 @@ func (s *shift) tally(d *delivery, m *member, failure error) error {
 
 // settleMember sets the bit of a member; full says that its shard has all now. A
 // member that failed and was redriven is done after all.
-func settleMember(ctx context.Context, s *records.Store, m *member, failure error) (full bool, err error) {
+func settleMember(ctx context.Context, s *records.Store, m *batchMember, failure error) (full bool, err error) {
 	k := shardsOf(m.N)
 	i, bit := m.Index%k, m.Index/k
 	size := sizeOf(i, k, m.N)

@@ -12,11 +12,15 @@ import (
 type trail struct {
 	keeper *keeper // nil: its state is not kept
 	chain  *chain
-	member *member
+	member *batchMember
 	then   *completion
 	result result
 	err    error // the message says what cannot be followed
 }
+
+// OwnExtension reports whether an extension of an event says what hangs on a run,
+// which the worker sees to: it is of no use to the task, and may be long.
+func OwnExtension(name string) bool { return name == chainExtension || name == batchExtension }
 
 // trailOf reads what a message says of it; nil if there is nothing.
 func (s *shift) trailOf(d *delivery) *trail {

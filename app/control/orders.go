@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -46,6 +47,20 @@ type Cancellation struct {
 	Task     string    `json:"task"`
 	Queue    string    `json:"queue"`
 	Finished bool      `json:"finished"`
+}
+
+// TaskStatus is the answer to GET /task/status: what is on record of an id, which
+// may be that of a batch.
+type TaskStatus struct {
+	Task  json.RawMessage `json:"task,omitempty"`  // a task.Status
+	Batch json.RawMessage `json:"batch,omitempty"` // a task.BatchStatus
+}
+
+// TaskStatus of an id.
+func (c *Client) TaskStatus(ctx context.Context, id string) (st TaskStatus, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return st, c.get(ctx, "/task/status?id="+url.QueryEscape(id), &st)
 }
 
 // Pause has no task of a queue begun.

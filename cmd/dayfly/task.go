@@ -11,9 +11,9 @@ import (
 func taskCommand(p *place) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "task",
-		Short: "Cancel tasks, and decide about effects nobody knows of whether they happened",
-		Long: `Cancel tasks (dayfly task cancel), and decide about effects of which nobody
-knows whether they happened.
+		Short: "Show and cancel tasks, and decide about effects nobody knows of whether they happened",
+		Long: `Show what is on record of a task (dayfly task status), cancel one (dayfly task
+cancel), and decide about effects of which nobody knows whether they happened.
 
 A task that sends a mail through the ledger (task.Once) sends it at most once.
 When its worker dies, or the mail server's answer is lost, after the sending
@@ -30,7 +30,7 @@ Both put the task back into its queue, where it goes on with what is left.`,
   dayfly task sent digest/2026-11-21/ann@example.com
   dayfly task resend digest/2026-11-21/ann@example.com`,
 	}
-	c.AddCommand(taskCancelCommand(p), taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
+	c.AddCommand(taskStatusCommand(p), taskCancelCommand(p), taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
 	return c
 }
 

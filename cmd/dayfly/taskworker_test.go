@@ -49,7 +49,15 @@ func greeting(ctx context.Context) error {
 		}
 		return task.Collect(errs...)
 	})
-	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet}, Ledger: l, Records: store, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
+	sum := task.DefineResult("sum", func(ctx context.Context, terms []int) (int, error) {
+		total := 0
+		for i, n := range terms {
+			total += n
+			task.Progress(ctx, float64(i+1), "added")
+		}
+		return total, nil
+	})
+	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet, sum}, Ledger: l, Records: store, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
 	if err != nil {
 		return err
 	}

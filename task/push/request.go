@@ -49,7 +49,9 @@ func (p *Pusher) request(e *task.Event, run task.Run) (*http.Request, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
-		set(name, e.Extensions[name])
+		if !task.OwnExtension(name) { // what is dayfly's alone may be long
+			set(name, e.Extensions[name])
+		}
 	}
 	if size > maxHead {
 		return nil, fmt.Errorf("push: the attributes of the task take %d bytes of headers, more than %d: put what is long into its data", size, maxHead)
