@@ -47,8 +47,9 @@ func Run(t *testing.T, h Harness) {
 	h.run(t, basicTests, failureTests, timeTests, leaseTests, payloadTests)
 }
 
-// RunOnce runs what concerns effects.
-func RunOnce(t *testing.T, h Harness) { h.run(t, onceTests) }
+// RunOnce runs what concerns effects, and what else processes agree on by the
+// store of records.
+func RunOnce(t *testing.T, h Harness) { h.run(t, onceTests, agreedTests) }
 
 // run runs the tests beside each other, whatever -parallel says: nearly all they
 // do is wait.
