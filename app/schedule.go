@@ -19,7 +19,9 @@ func (a *App) startSchedule(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := schedule.Options{Ticks: ticks, Log: a.log, Enqueue: schedule.Into(a.queues, a.enqueuing())}
+	enqueuing := a.enqueuing()
+	enqueuing.Records = a.records // by which overlapping ticks are known
+	o := schedule.Options{Ticks: ticks, Log: a.log, Enqueue: schedule.Into(a.queues, enqueuing)}
 	for _, name := range sortedKeys(a.manifest.Schedule) {
 		s, err := a.manifest.Times(name)
 		if err != nil {

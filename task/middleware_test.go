@@ -16,6 +16,9 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 )
 
+// layer of middleware, by whose name it leaves a value in the context.
+type layer string
+
 // TestMiddleware: the first is outermost, on both sides; what it changes is
 // what travels and what is run, and it sees a panic as an error.
 func TestMiddleware(t *testing.T) {
@@ -42,7 +45,7 @@ func TestMiddleware(t *testing.T) {
 		return func(next Handler) Handler {
 			return func(ctx context.Context, e *Event) error {
 				run, _ := Info(ctx)
-				err := next(context.WithValue(ctx, name, run.ID), e)
+				err := next(context.WithValue(ctx, layer(name), run.ID), e)
 				p, panicked := errors.AsType[*PanicError](err)
 				if panicked && strings.Contains(string(p.Stack), "TestMiddleware") {
 					note(name + " saw the panic of " + run.Task)
@@ -56,7 +59,7 @@ func TestMiddleware(t *testing.T) {
 	}
 	type in struct{ N int }
 	boom := Define("boom", func(ctx context.Context, a in) error {
-		note(ctx.Value("outer").(string) + ctx.Value("inner").(string))
+		note(ctx.Value(layer("outer")).(string) + ctx.Value(layer("inner")).(string))
 		panic("boom")
 	})
 	client := NewClient(r.q, &ClientOptions{Middleware: []func(Enqueuer) Enqueuer{enqueuer("outer"), enqueuer("inner")}})

@@ -1,6 +1,10 @@
 package manifest
 
-import "time"
+import (
+	"time"
+
+	"github.com/dayfly-dev/dayfly/task/schedule"
+)
 
 // setDefaults fills what the file left out; the defaults are those that the
 // fields' comments state.
@@ -36,6 +40,8 @@ func (m *Manifest) setDefaults() {
 			setDefault(&s.Timezone, "UTC")
 		}
 		setDefault(&s.Queue, "default")
+		setDefault(&s.Overlap, string(schedule.OverlapAllow))
+		setDefault(&s.Missed, string(schedule.MissedLatest))
 	}
 	for _, d := range m.Database {
 		setDefault(&d.URL, "sqlite")

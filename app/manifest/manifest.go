@@ -95,6 +95,12 @@ type Schedule struct {
 	Task     string         `toml:"task"`     // required
 	Queue    string         `toml:"queue"`    // default "default"
 	Args     map[string]any `toml:"args"`     // the task's arguments, sent as JSON; default {}
+	// Overlap is "allow" or "skip", of a tick that comes while the task of an
+	// earlier one has not ended; default "allow".
+	Overlap string `toml:"overlap"`
+	// Missed is which ticks of a time without processes are fired: "latest",
+	// "all" or "none"; default "latest".
+	Missed string `toml:"missed"`
 }
 
 // Database is told to the processes as DATABASE_URL ("default") or
@@ -201,5 +207,5 @@ func (m *Manifest) Times(name string) (schedule.Schedule, error) {
 		return schedule.Schedule{}, fmt.Errorf("schedule.%s.args: %w", name, err)
 	}
 	return schedule.Schedule{Name: name, Cron: s.Cron, Every: time.Duration(s.Every), Timezone: s.Timezone,
-		Task: s.Task, Queue: s.Queue, Args: text}, nil
+		Task: s.Task, Queue: s.Queue, Args: text, Missed: schedule.Missed(s.Missed), Overlap: schedule.Overlap(s.Overlap)}, nil
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/task/schedule"
 )
 
 var (
@@ -54,6 +56,16 @@ func (c *checker) duration(key string, d Duration, low, high time.Duration) {
 func (c *checker) whole(key string, n, low, high int) {
 	if n < low || n > high {
 		c.fail(key, "%s is %d; it must be between %d and %d", key, n, low, high)
+	}
+}
+
+func (c *checker) oneOf(key, value string, known ...string) {
+	if !slices.Contains(known, value) {
+		text := fmt.Sprintf("%s is %q; it is one of %s", key, value, strings.Join(known, ", "))
+		if n := nearest(value, known); n != "" {
+			text += fmt.Sprintf(" (did you mean %q?)", n)
+		}
+		c.fail(key, "%s", text)
 	}
 }
 
@@ -138,6 +150,8 @@ func (c *checker) schedules() {
 	for _, name := range sorted(c.m.Schedule) {
 		s, key := c.m.Schedule[name], "schedule."+name
 		c.name("schedule", name)
+		c.oneOf(key+".overlap", s.Overlap, string(schedule.OverlapAllow), string(schedule.OverlapSkip))
+		c.oneOf(key+".missed", s.Missed, string(schedule.MissedLatest), string(schedule.MissedAll), string(schedule.MissedNone))
 		if (s.Cron == "") == (s.Every == 0) {
 			c.fail(key, "schedule %q needs either cron = \"30 4 * * *\" or every = \"45m\"", name)
 		}
@@ -147,7 +161,7 @@ func (c *checker) schedules() {
 			c.fail(key+".task", "schedule %q names no task: add task = \"…\"", name)
 		} else if times, err := c.m.Times(name); err != nil {
 			c.fail(key+".args", "%v", err)
-		} else if _, err := times.Times(); err != nil && (s.Cron == "") != (s.Every == 0) {
+		} else if _, err := withoutPolicies(times).Times(); err != nil && (s.Cron == "") != (s.Every == 0) {
 			c.fail(key+map[bool]string{true: ".cron", false: ".every"}[s.Cron != ""], "%v", err)
 		}
 		if c.m.Queue[s.Queue] == nil {
@@ -162,6 +176,12 @@ func (c *checker) schedules() {
 			c.fail(key+".queue", "queue %q is FIFO, where a message needs a group; name one that is not for the tasks of schedule %q", s.Queue, name)
 		}
 	}
+}
+
+// withoutPolicies is s for the check of the rest: its policies were checked.
+func withoutPolicies(s schedule.Schedule) *schedule.Schedule {
+	s.Missed, s.Overlap = "", ""
+	return &s
 }
 
 func (c *checker) stores() {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/task/schedule"
 )
 
 func checkCommand(p *place) *cobra.Command {
@@ -113,7 +114,14 @@ func describe(out io.Writer, m *manifest.Manifest) {
 				next = ", next " + times.Next(time.Now()).Local().Format("2006-01-02 15:04:05 MST")
 			}
 		}
-		row("schedule", name, fmt.Sprintf("%s → %s in %s%s", when, s.Task, s.Queue, next))
+		policies := ""
+		if s.Overlap != string(schedule.OverlapAllow) {
+			policies += ", a tick is skipped while the task before has not ended"
+		}
+		if s.Missed != string(schedule.MissedLatest) {
+			policies += ", missed ticks: " + s.Missed
+		}
+		row("schedule", name, fmt.Sprintf("%s → %s in %s%s%s", when, s.Task, s.Queue, next, policies))
 	}
 	for _, name := range keys(m.Database) {
 		scheme, _, _ := strings.Cut(m.Database[name].URL, ":")

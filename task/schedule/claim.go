@@ -22,6 +22,7 @@ type claim struct {
 	ours     bool
 	until    time.Time // end of our lease
 	enqueued bool      // only the mark is missing
+	skipped  bool      // nothing was, as an earlier task is there
 	failures int
 	err      error
 }
@@ -90,16 +91,25 @@ func (e *entry) step(ctx context.Context, c *claim) error {
 		// leaves the tick to the next.
 		left, cancel := context.WithTimeout(ctx, c.until.Sub(e.o.now()))
 		defer cancel()
-		if err := e.o.Enqueue(left, e.firing(c.tick)); err != nil {
+		switch err := e.o.Enqueue(left, e.firing(c.tick)); {
+		case errors.Is(err, ErrOverlap):
+			e.skipped(c, err)
+		case err != nil:
 			return fmt.Errorf("enqueue: %w", err)
+		default:
+			c.enqueued = true
+			e.log.Info("tick fired", "tick", c.tick, "id", e.firing(c.tick).ID, "claim", c.seen)
 		}
-		c.enqueued = true
-		e.log.Info("tick fired", "tick", c.tick, "id", e.firing(c.tick).ID, "claim", c.seen)
 	}
 	if _, err := e.o.Ticks.Create(ctx, e.key(c.tick, markDone), e.record(c)); err != nil {
 		return err
 	}
-	e.done(c.tick)
+	if c.skipped {
+		delete(e.handled, c.tick)
+		e.report(nil)
+	} else {
+		e.done(c.tick)
+	}
 	e.wins++
 	if e.wins >= sweepEvery {
 		e.wins = 0

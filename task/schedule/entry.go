@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -50,7 +51,7 @@ func (e *entry) status() Status {
 func (e *entry) firing(tick time.Time) Firing {
 	return Firing{
 		ID: e.Name + "@" + stamp(tick), Schedule: e.Name,
-		Task: e.Task, Queue: e.Queue, Args: e.Args, Tick: tick,
+		Task: e.Task, Queue: e.Queue, Args: e.Args, Tick: tick, Overlap: e.Overlap,
 	}
 }
 
@@ -124,14 +125,14 @@ func (e *entry) due(now time.Time) []time.Time {
 	e.known = now
 	kept := e.keep(ticks, now)
 	if n := len(ticks) - len(kept); n > 0 {
-		e.log.Warn("ticks were missed and are not made up for", "ticks", n, "policy", e.o.Missed)
+		e.log.Warn("ticks were missed and are not made up for", "ticks", n, "policy", e.missed())
 	}
 	return kept
 }
 
 // keep applies the policy for missed ticks to those that are due.
 func (e *entry) keep(ticks []time.Time, now time.Time) []time.Time {
-	if e.o.Missed == MissedAll {
+	if e.missed() == MissedAll {
 		return ticks
 	}
 	for i, t := range ticks {
@@ -139,11 +140,14 @@ func (e *entry) keep(ticks []time.Time, now time.Time) []time.Time {
 			return ticks[i:]
 		}
 	}
-	if e.o.Missed == MissedLatest && len(ticks) > 0 {
+	if e.missed() == MissedLatest && len(ticks) > 0 {
 		return ticks[len(ticks)-1:]
 	}
 	return nil
 }
+
+// missed is the schedule's own policy, or that of all.
+func (e *entry) missed() Missed { return cmp.Or(e.Missed, e.o.Missed) }
 
 // late is the age from which a tick counts as missed.
 func (e *entry) late() time.Duration { return max(e.o.Lease, 2*longestNap) }
@@ -174,6 +178,12 @@ func (e *entry) report(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state.Err = err
+}
+
+// skipped notes that a tick came while the task of one before was there.
+func (e *entry) skipped(c *claim, why error) {
+	c.enqueued, c.skipped = true, true
+	e.log.Warn("tick skipped: the task of an earlier one has not ended", "tick", c.tick, "reason", why)
 }
 
 // done notes that a tick was fired, by whomever.

@@ -45,7 +45,28 @@ type Schedule struct {
 	Task  string          // name of the task
 	Args  json.RawMessage // its arguments as JSON; nil: none
 	Queue string          // name of the queue
+
+	// Missed is the policy for missed ticks; default Options.Missed.
+	Missed Missed
+	// Overlap is what becomes of a tick that comes while the task of one before
+	// is neither done nor dead; default OverlapAllow.
+	Overlap Overlap
 }
+
+// Overlap is what is done about a schedule that fires more often than its task
+// finishes.
+type Overlap string
+
+// Policies for overlapping ticks.
+const (
+	OverlapAllow Overlap = "allow" // each tick is fired; default
+	OverlapSkip  Overlap = "skip"  // the tick is skipped; see OverlapWindow
+)
+
+// OverlapWindow is how long a task keeps later ticks of a schedule with
+// OverlapSkip from being fired, at most: one that was lost, or runs where no
+// records are to be had, blocks its schedule no longer than this.
+const OverlapWindow = 24 * time.Hour
 
 // maxEvery is a leap year: a longer period is a calendar's business.
 const maxEvery = 366 * 24 * time.Hour
@@ -68,11 +89,27 @@ func (s *Schedule) Times() (Times, error) {
 	if s.Args != nil && !json.Valid(s.Args) {
 		return nil, fail(errors.New("args are not JSON"))
 	}
+	if err := s.policies(); err != nil {
+		return nil, fail(err)
+	}
 	times, err := s.times()
 	if err != nil {
 		return nil, fail(err)
 	}
 	return times, nil
+}
+
+func (s *Schedule) policies() error {
+	switch s.Missed {
+	case "", MissedLatest, MissedAll, MissedNone:
+	default:
+		return fmt.Errorf("missed is %q, not latest, all or none", s.Missed)
+	}
+	switch s.Overlap {
+	case "", OverlapAllow, OverlapSkip:
+		return nil
+	}
+	return fmt.Errorf("overlap is %q, not allow or skip", s.Overlap)
 }
 
 func (s *Schedule) times() (Times, error) {

@@ -26,7 +26,12 @@ type Firing struct {
 	Queue    string
 	Args     json.RawMessage
 	Tick     time.Time // zero for RunNow
+	Overlap  Overlap   // of the schedule; "" for RunNow
 }
+
+// ErrOverlap is what Options.Enqueue returns of a tick that is skipped, as the
+// task of one before is still there. The tick is not tried again.
+var ErrOverlap = errors.New("schedule: the task of an earlier tick is neither done nor dead")
 
 // Missed is what is done about ticks that passed while no process ran.
 type Missed string
@@ -67,10 +72,20 @@ type Options struct {
 	now func() time.Time // the wall clock; tests turn it
 }
 
-// Into returns an Options.Enqueue that puts tasks into the queues of s.
+// Into returns an Options.Enqueue that puts tasks into the queues of s. For
+// schedules with OverlapSkip o needs Records, and so do the workers: without
+// them a worker does not say that a task has ended, and later ticks are skipped
+// for OverlapWindow.
 func Into(s *queue.Service, o *task.ClientOptions) func(context.Context, Firing) error {
 	return func(ctx context.Context, f Firing) error {
-		_, err := task.EnqueueNamed(ctx, task.NewClient(s.Queue(f.Queue), o), f.Task, f.Args, task.ID(f.ID))
+		options := []task.EnqueueOption{task.ID(f.ID)}
+		if f.Overlap == OverlapSkip {
+			options = append(options, task.UniqueUntilDone("schedule/"+f.Schedule, OverlapWindow))
+		}
+		_, err := task.EnqueueNamed(ctx, task.NewClient(s.Queue(f.Queue), o), f.Task, f.Args, options...)
+		if errors.Is(err, task.ErrDuplicate) {
+			return fmt.Errorf("%w: %w", ErrOverlap, err)
+		}
 		return err
 	}
 }
@@ -174,6 +189,7 @@ func (s *Scheduler) RunNow(ctx context.Context, name string) (id string, err err
 		return "", fmt.Errorf("schedule: there is no schedule %.80q", name)
 	}
 	f := e.firing(time.Time{})
+	f.Overlap = "" // somebody wants it now
 	f.ID = e.Name + "@by-hand-" + uuid.NewString()
 	if err := s.o.Enqueue(ctx, f); err != nil {
 		return "", fmt.Errorf("schedule %s: %w", name, err)
