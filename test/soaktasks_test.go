@@ -193,7 +193,13 @@ func (s *soak) produce() {
 // rest waits until all that was enqueued is done or dead.
 func (s *soak) rest() {
 	s.t.Helper()
-	eventually(s.t, 4*time.Minute, "all queues and the outbox are empty", func() bool { return s.waiting() == "" })
+	last := ""
+	defer func() {
+		if s.t.Failed() {
+			s.t.Log("not empty: ", last)
+		}
+	}()
+	eventually(s.t, 4*time.Minute, "all queues and the outbox are empty", func() bool { last = s.waiting(); return last == "" })
 	s.rested = time.Now()
 }
 
@@ -206,7 +212,7 @@ func (s *soak) waiting() string {
 			s.t.Fatal(err)
 		}
 		if d.Visible+d.Delayed+d.InFlight > 0 {
-			return name
+			return fmt.Sprintf("%s: %d visible, %d delayed, %d in flight", name, d.Visible, d.Delayed, d.InFlight)
 		}
 	}
 	var rows int

@@ -83,10 +83,15 @@ func (k *kinds) slow(ctx context.Context, _ args) error {
 	}
 }
 
+// mail sends one by the ledger. Without it (SOAK_UNGUARDED) the soak has to find
+// mails that were sent twice.
 func (k *kinds) mail(options ...task.OnceOption) func(context.Context, args) error {
 	return func(ctx context.Context, a args) error {
-		_, err := notice.Mail(ctx, k.sender, "soak", &mail.Message{From: "soak@example.com", To: []string{a.Key + "@example.com"},
-			Subject: "Soak", Text: "Text.\n"}, options...)
+		m := &mail.Message{From: "soak@example.com", To: []string{a.Key + "@example.com"}, Subject: "Soak", Text: "Text.\n"}
+		if os.Getenv("SOAK_UNGUARDED") != "" {
+			return k.sender.Send(ctx, m)
+		}
+		_, err := notice.Mail(ctx, k.sender, "soak", m, options...)
 		return err
 	}
 }
