@@ -11,7 +11,9 @@
 //
 // SQS knows whole seconds: durations are rounded up to them. A Send of more
 // than ten messages is several requests; when one of them fails the others may
-// have happened, and sending all again delivers those twice.
+// have happened, and sending all again delivers those twice. So does a request
+// whose reply was lost: it is made again, by the SDK's retries and after a first
+// try without it, and both are delivered, with one body and two ids.
 package sqsqueue
 
 import (
