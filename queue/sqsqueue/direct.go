@@ -63,7 +63,10 @@ func watched(o sqs.Options) bool {
 	if _, none := o.MeterProvider.(metrics.NopMeterProvider); !none {
 		return true
 	}
-	if o.EndpointResolver != nil || reflect.TypeOf(o.EndpointResolverV2) != reflect.TypeOf(sqs.NewDefaultEndpointResolverV2()) {
+	if o.EndpointResolver != nil { //nolint:staticcheck // deprecated, and heeded by the SDK
+		return true
+	}
+	if reflect.TypeOf(o.EndpointResolverV2) != reflect.TypeOf(sqs.NewDefaultEndpointResolverV2()) {
 		return true
 	}
 	interceptors := reflect.ValueOf(o.Interceptors)

@@ -2,6 +2,7 @@ package sqsqueue
 
 import (
 	"bytes"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -97,8 +98,10 @@ func (s *scanner) text(into *string) bool {
 		*into = string(raw)
 		return true
 	}
-	b, ok := unescape(make([]byte, 0, len(raw)), raw)
-	*into = string(b)
+	var b strings.Builder
+	b.Grow(len(raw))
+	ok := unescape(&b, raw)
+	*into = b.String()
 	return ok
 }
 
@@ -127,39 +130,40 @@ func (s *scanner) quoted() (raw []byte, escaped, ascii bool) {
 	return nil, false, false
 }
 
-// unescape appends what a string's inside means. Surrogates are left to
+// unescape writes what a string's inside means. Surrogates are left to
 // encoding/json.
-func unescape(b, raw []byte) ([]byte, bool) {
+func unescape(b *strings.Builder, raw []byte) bool {
 	for {
 		i := bytes.IndexByte(raw, '\\')
 		if i < 0 {
-			return append(b, raw...), true
+			b.Write(raw)
+			return true
 		}
-		b = append(b, raw[:i]...)
+		b.Write(raw[:i])
 		c := raw[i+1] // quoted found the string's end behind it
 		raw = raw[i+2:]
 		switch c {
 		case '"', '\\', '/':
-			b = append(b, c)
+			b.WriteByte(c)
 		case 'b':
-			b = append(b, '\b')
+			b.WriteByte('\b')
 		case 'f':
-			b = append(b, '\f')
+			b.WriteByte('\f')
 		case 'n':
-			b = append(b, '\n')
+			b.WriteByte('\n')
 		case 'r':
-			b = append(b, '\r')
+			b.WriteByte('\r')
 		case 't':
-			b = append(b, '\t')
+			b.WriteByte('\t')
 		case 'u':
 			r, ok := hexRune(raw)
 			if !ok {
-				return b, false
+				return false
 			}
-			b = utf8.AppendRune(b, r)
+			b.WriteRune(r)
 			raw = raw[4:]
 		default:
-			return b, false
+			return false
 		}
 	}
 }
