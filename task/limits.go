@@ -55,7 +55,7 @@ const (
 	maxLimitKey  = 200
 	// keepSlot is how long a task waits for its limits in the slot that it is to
 	// run in. After that the slot is others' until it is let in.
-	keepSlot = 50 * time.Millisecond
+	keepSlot = 5 * time.Millisecond
 )
 
 // ByArgs is a Limit.By of the arguments: those of Event.Data as an A. Of
@@ -120,7 +120,7 @@ func newLimits(of []Limit, queue string, store *records.Store, slots chan struct
 		return nil
 	}
 	l := &limits{of: slices.Clone(of), book: limit.NewBook(store), slots: slots, acquire: acquire}
-	l.aside = make(chan struct{}, max(100, 2*cap(slots)))
+	l.aside = make(chan struct{}, max(200, 4*cap(slots)))
 	for i := range l.of {
 		if l.of[i].Name == "" {
 			l.of[i].Name = strings.TrimSpace(queue + " " + l.of[i].Task)

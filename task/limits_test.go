@@ -131,6 +131,48 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLimitBacklog: thousands of tasks of one key do not keep those of another
+// waiting, that came after them, and are not received again and again.
+func TestLimitBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 3, nil)
+		var mu sync.Mutex
+		ran := map[string]int{}
+		var last time.Time
+		def := Define("t", func(_ context.Context, a tenantArgs) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if ran[a.Tenant]++; a.Tenant == "bob" {
+				last = time.Now()
+			}
+			return nil
+		})
+		args := make([]tenantArgs, 3000, 3020)
+		for i := range args {
+			args[i].Tenant = "ann"
+		}
+		for range 20 {
+			args = append(args, tenantArgs{"bob"})
+		}
+		must[[]string](t)(def.EnqueueMany(t.Context(), r.c, args))
+		begun := time.Now()
+		stop := r.work(WorkerOptions{Tasks: []Definition{def}, Concurrency: 4, Limits: []Limit{
+			{Rate: 1, Burst: 20, By: ByArgs(func(a tenantArgs) string { return a.Tenant })}}})
+		time.Sleep(10 * time.Minute) // of the bubble
+		r.stop(stop)
+		mu.Lock()
+		defer mu.Unlock()
+		asked := len(r.results())
+		t.Logf("bob's were done after %v; %v ran, asked %d times", last.Sub(begun), ran, asked)
+		if ran["bob"] != 20 || last.Sub(begun) > 20*time.Second {
+			t.Errorf("another key waited %v, %d ran", last.Sub(begun), ran["bob"])
+		}
+		if ran["ann"] < 580 || ran["ann"] > 622 || asked > 6500 {
+			t.Errorf("in 10 minutes %d ran, and were asked about %d times", ran["ann"], asked)
+		}
+	})
+}
+
 // TestLimitRate: no more begin in a time than allowed, and no fewer for long.
 func TestLimitRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

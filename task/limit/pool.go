@@ -194,8 +194,16 @@ func (p *pool) round() {
 	p.deal(q, g, err, now)
 }
 
-// list is how many tasks may wait here for a place.
-func (p *pool) list() int { return max(8, 2*p.terms.Concurrency) }
+// list is how many tasks may wait here for a place: those that are likely to get
+// one in time, and not so many of one limit that there is no room for others'.
+func (p *pool) list() int {
+	most := max(48, 2*p.terms.Concurrency)
+	if p.each <= 0 {
+		return most
+	}
+	served := float64(Ahead) / float64(p.each) * float64(p.terms.Concurrency)
+	return max(8, int(min(served, float64(most))))
+}
 
 // write has the account changed, the record's or the pool's own.
 func (p *pool) write(q ask, now time.Time) (g grant, err error) {

@@ -148,7 +148,8 @@ func (h *history) aftermath(d design) {
 }
 
 // TestModel: every order of the steps of several enqueuers, with every fault at
-// every step; with DAYFLY_SOAK set, more of them.
+// every step; with DAYFLY_SOAK set, more of them, which takes some ten minutes
+// (-timeout 30m).
 func TestModel(t *testing.T) {
 	scopes := []scope{{1, 0, 2}, {2, 0, 0}, {2, 0, 1}, {1, 1, 1}, {2, 1, 0}}
 	if os.Getenv("DAYFLY_SOAK") != "" {
