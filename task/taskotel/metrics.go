@@ -41,7 +41,7 @@ func (i *instruments) init(m metric.Meter) error {
 	i.started, errs[2] = messagingconv.NewClientConsumedMessages(m)
 	i.duration, errs[3] = messagingconv.NewProcessDuration(m, long)
 	i.finished, errs[4] = m.Int64Counter("dayfly.task.finished", metric.WithUnit("{run}"),
-		metric.WithDescription("Runs, by what became of them: done, retried, dead, lost, returned or postponed."))
+		metric.WithDescription("Runs, by what became of them: done, retried, dead, lost, returned, postponed or cancelled."))
 	i.wait, errs[5] = m.Float64Histogram("dayfly.task.wait", metric.WithUnit("s"), long,
 		metric.WithDescription("Time from the enqueue of a task, or from when it was due, to its first run."))
 	i.running, errs[6] = m.Int64UpDownCounter("dayfly.task.running", metric.WithUnit("{run}"),

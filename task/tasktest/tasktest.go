@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/records"
+	"github.com/dayfly-dev/dayfly/records/memrecords"
 	"github.com/dayfly-dev/dayfly/task"
 	"github.com/dayfly-dev/dayfly/task/internal/hold"
 )
@@ -134,6 +136,10 @@ func (q *Queue) hire(s *queue.Service) (err error) {
 	// What is received stays so until the worker is done with it: the
 	// queue's clock may be turned on by days while a task runs.
 	w.Visibility, w.Heartbeat = 12*time.Hour, 0
+	if w.Records == nil {
+		w.Records = records.New(memrecords.New())
+	}
+	q.o.Worker.Records = w.Records
 	given := w.OnResult
 	w.OnResult = func(r task.Result) {
 		q.note(r)
@@ -232,3 +238,7 @@ func (q *Queue) turnOnce(drain bool) error {
 	}
 	return nil
 }
+
+// Records are those of the worker: Options.Worker.Records, else some in memory.
+// Batches, states and results are there.
+func (q *Queue) Records() *records.Store { return q.o.Worker.Records }
