@@ -25,8 +25,9 @@ import (
 )
 
 var (
-	shots  = flag.String("shots", "", "folder to write a picture of every page to, light and dark, narrow and wide")
-	shotOf = flag.String("shot", "", "name of the page to take pictures of alone")
+	shots    = flag.String("shots", "", "folder to write a picture of every page to, light and dark, narrow and wide")
+	shotAsks = flag.Bool("shotasks", false, "open the first question of each page")
+	shotOf   = flag.String("shot", "", "name of the page to take pictures of alone")
 )
 
 // browser is a Chromium that shows the dashboard, and what it complained about.
@@ -146,6 +147,9 @@ func TestPictures(t *testing.T) {
 				call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 				b.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.base+p.path), chromedp.Sleep(200*time.Millisecond))
+				if *shotAsks {
+					ask[bool](t, b, `document.querySelectorAll("details.sure").forEach((d, i) => d.open = i === 0) === undefined`)
+				}
 				png, err := chromedp.Run(b, chromedp.FullScreenshot(100))
 				if err != nil {
 					t.Fatal(err)
@@ -225,6 +229,20 @@ func TestBrowserLive(t *testing.T) {
 	}
 	if where := ask[string](t, b, `location.search`); where != "" {
 		t.Errorf("the address still has %s", where)
+	}
+
+	// What others do shows: a pause, and runs that were counted.
+	b.do(t, chromedp.Navigate(b.base+"/queues/default"))
+	b.until(t, `document.getElementById("link").textContent === "Live"`)
+	if _, err := f.tasks.Pause(b, "default", "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, `document.querySelector(".paused")?.textContent.includes("by hand")`)
+	f.tasks.ran("default")
+	b.until(t, `[...document.querySelectorAll(".figure")].some(e => e.textContent.startsWith("1,000,007"))`)
+	b.do(t, chromedp.Click(chromedp.CSS(`form[action$="/resume"] button`)), chromedp.WaitVisible(chromedp.CSS(`.note[role=status]`)))
+	if said := ask[string](t, b, `document.querySelector(".note[role=status]").textContent`); said != "done: resume default" || ask[bool](t, b, `!!document.querySelector(".paused")`) {
+		t.Errorf("after a press of Resume it says %q", said)
 	}
 
 	b.do(t, chromedp.Navigate(b.base+"/logs?q=hello"))

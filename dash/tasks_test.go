@@ -91,6 +91,17 @@ func (f *fakeTasks) Cancel(_ context.Context, id, why string) (string, error) {
 
 func (f *fakeTasks) Outboxes(context.Context) []Outbox { return f.outboxes }
 
+// ran counts runs.
+func (f *fakeTasks) ran(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := *f.activity[name].Push
+	p.Outcomes.Done = 1_000_007
+	a := f.activity[name]
+	a.Push = &p
+	f.activity[name] = a
+}
+
 const longID = "0197c3d2-6c1f-7a7e-9d41-3f2b8c5e7a90/tenant=example-of-a-rather-long-name/2026-11-21T09:30:00.123456789Z"
 
 // newTasks are those of an application that has something to show everywhere.
