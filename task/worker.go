@@ -200,7 +200,7 @@ func (s *shift) work(ctx context.Context) error {
 		})
 	}
 	receivers.Wait()
-	abandoned := s.drain(cancel)
+	abandoned := s.drain(s.drainTime(ctx), cancel)
 	s.deletes.wait()
 	s.returns.wait()
 	close(stopBeating)
@@ -219,15 +219,27 @@ func (s *shift) work(ctx context.Context) error {
 	return nil
 }
 
+// drainTime is how long tasks may go on: until what ended ctx says that all
+// must have ended (see package spot), else for DrainTimeout.
+func (s *shift) drainTime(ctx context.Context) time.Duration {
+	var limit interface{ DrainBy() (time.Time, bool) }
+	if errors.As(context.Cause(ctx), &limit) {
+		if by, ok := limit.DrainBy(); ok {
+			return max(0, time.Until(by)-s.o.Grace)
+		}
+	}
+	return s.o.DrainTimeout
+}
+
 // drain waits for what runs, ends it, and abandons what does not end. It
 // returns how many were abandoned.
-func (s *shift) drain(cancel context.CancelCauseFunc) int {
+func (s *shift) drain(limit time.Duration, cancel context.CancelCauseFunc) int {
 	done := make(chan struct{})
 	go func() { // ends: below, everything active is concluded
 		s.active.Wait()
 		close(done)
 	}()
-	if waitFor(done, s.o.DrainTimeout) {
+	if waitFor(done, limit) {
 		return 0
 	}
 	cancel(ErrDraining)

@@ -17,6 +17,7 @@ import (
 	"github.com/dayfly-dev/dayfly/app"
 	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/app/supervise"
+	"github.com/dayfly-dev/dayfly/task/spot"
 )
 
 func upCommand(p *place) *cobra.Command {
@@ -78,6 +79,12 @@ func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o
 	console := newConsole(out)
 	defer console.close()
 	log := slog.New(slog.NewTextHandler(console.writer("dayfly"), &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+	watch, err := spotOptions(os.Getenv("DAYFLY_SPOT"), log)
+	if err != nil {
+		return err
+	}
+	ctx, unwatch := spot.Watch(ctx, watch)
+	defer unwatch()
 	began := time.Now()
 	self, err := os.Executable()
 	if err != nil {
@@ -97,7 +104,27 @@ func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o
 	case <-ctx.Done():
 	case <-a.Down():
 	}
+	if n, ok := errors.AsType[*spot.Notice](context.Cause(ctx)); ok {
+		console.say(n.Error())
+		if by, ok := n.DrainBy(); ok {
+			o.patience = time.Until(by)
+		}
+	}
 	return stopApp(a, console, o.patience)
+}
+
+// spotOptions are of the watch for the machine's end: on EC2, unless DAYFLY_SPOT
+// is 0; with 1 wherever dayfly runs.
+func spotOptions(value string, log *slog.Logger) (*spot.Options, error) {
+	switch value {
+	case "":
+		return &spot.Options{Log: log}, nil
+	case "0":
+		return &spot.Options{Log: log, Never: true}, nil
+	case "1":
+		return &spot.Options{Log: log, Always: true}, nil
+	}
+	return nil, fmt.Errorf("DAYFLY_SPOT is %q: 1 watches for the end of a spot instance wherever dayfly runs, 0 nowhere; unset, it does so on EC2", value)
 }
 
 // stopApp drains; a second signal kills.
