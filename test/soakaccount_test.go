@@ -93,6 +93,9 @@ func (s *soak) fate(x *sentTask, runs []*soakRun, letters []string, sum, dead ma
 		s.t.Errorf("%s (%s) is dead: %q", x.id, x.name, letters)
 		sum["dead"]++
 	}
+	if len(letters) > 0 {
+		s.died[x.key] = true
+	}
 	if done && mayDie {
 		s.t.Errorf("%s (%s) is done, and should not be", x.id, x.name)
 	}
@@ -165,6 +168,8 @@ func (s *soak) mails(sum map[string]int) (twice int) {
 		n, _ := s.sink.accepted(x.key)
 		sum["effects "+x.kind]++
 		switch {
+		case n == 0 && s.died[x.key]: // it says why
+			sum["effects "+x.kind+", not begun: the task is a dead letter"]++
 		case n == 0:
 			s.t.Errorf("%s: the mail of %s was never accepted", x.kind, x.key)
 		case n > 1 && x.kind == "once":

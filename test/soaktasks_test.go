@@ -115,12 +115,12 @@ type soak struct {
 	clients map[string]*task.Client
 	queues  map[string]*queue.Queue
 
-	hmu    sync.Mutex // dayfly is being replaced
 	h      *house
 	faults []fault
 
 	mu   sync.Mutex
 	sent map[string]*sentTask // by id
+	died map[string]bool      // keys of effects whose task is a dead letter
 	next int
 }
 
@@ -137,7 +137,7 @@ func newSoak(t *testing.T, seed uint64, length time.Duration) *soak {
 	t.Helper()
 	python := need.Python(t, "flask")
 	node, modules := need.Node(t, "@aws-sdk/client-sqs")
-	s := &soak{t: t, seed: seed, length: length, sink: newSink(t, seed), types: map[string][]string{}, sent: map[string]*sentTask{},
+	s := &soak{t: t, seed: seed, length: length, sink: newSink(t, seed), types: map[string][]string{}, sent: map[string]*sentTask{}, died: map[string]bool{},
 		clients: map[string]*task.Client{}, queues: map[string]*queue.Queue{}}
 	for q, kinds := range soakTypes {
 		for kind, n := range kinds {
