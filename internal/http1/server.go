@@ -81,7 +81,7 @@ func (s *Server) Serve(l net.Listener) error {
 			s.begin(c)
 			continue
 		case s.stopping.Load():
-			<-others
+			_ = <-others // ErrServerClosed, too
 			return http.ErrServerClosed
 		case !temporary(err):
 			return err
