@@ -14,7 +14,7 @@ const (
 	// ends within it is sent in one write, with its length.
 	collected = 64 << 10
 	// Larger buffers are not kept for the next answer, bytes.
-	keptBuffer = 256 << 10
+	keptBuffer = 32 << 10
 	// What can be sniffed of a body's type.
 	sniffed = 512
 )
