@@ -81,8 +81,7 @@ func (s *Server) Serve(l net.Listener) error {
 			s.begin(c)
 			continue
 		case s.stopping.Load():
-			_ = <-others // ErrServerClosed, too
-			return http.ErrServerClosed
+			return <-others // ErrServerClosed, too
 		case !temporary(err):
 			return err
 		}
