@@ -136,7 +136,7 @@ func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 	// what is not yet acknowledged is bounded here.
 	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
 	s.deletes.eager = 1
-	if !isFIFO(w.q.Name()) { // where it lets the next of its group come
+	if w.q.Service().Remote() && !isFIFO(w.q.Name()) { // where a delete lets the next of its group come
 		s.deletes.linger = deleteLinger
 	}
 	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
