@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,10 +23,13 @@ import (
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := newRig(t, 2, nil), records.New(memrecords.New())
+		var mu sync.Mutex
 		var finished []string
 		slow := Define("slow", func(ctx context.Context, n int) error {
 			time.Sleep(time.Duration(n) * time.Second)
 			i, _ := Info(ctx)
+			mu.Lock()
+			defer mu.Unlock()
 			finished = append(finished, i.ID)
 			return ctx.Err()
 		})
@@ -42,7 +46,10 @@ func TestPause(t *testing.T) {
 			must[string](t)(slow.Enqueue(t.Context(), r.c, 0, ID(id)))
 		}
 		time.Sleep(10 * time.Minute)
-		if d := cmp.Diff([]string{"running"}, finished); d != "" {
+		mu.Lock()
+		d := cmp.Diff([]string{"running"}, finished)
+		mu.Unlock()
+		if d != "" {
 			t.Errorf("while paused: %s", d)
 		}
 		r.expect("default", "3 0 0")
@@ -58,6 +65,8 @@ func TestPause(t *testing.T) {
 			t.Error("resume:", was, err)
 		}
 		time.Sleep(2 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		slices.Sort(finished)
 		if d := cmp.Diff([]string{"a", "b", "c", "running"}, finished); d != "" {
 			t.Errorf("resumed: %s", d)
