@@ -225,7 +225,7 @@ func TestHostileControl(t *testing.T) {
 	t.Parallel()
 	dir := application(t, "name = \"c\"\n[process.p]\ncommand = \"sleep 600\"\n[queue.default]\n"+anyPorts)
 	// A path that no socket's address can hold.
-	data := filepath.Join(t.TempDir(), strings.Repeat(strings.Repeat("long", 50)+"/", 5))
+	data := filepath.Join(t.TempDir(), strings.Repeat("long", 50))
 	h := up(t, dir, data)
 	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		path, release, err := control.Socket(data)
@@ -245,9 +245,10 @@ func TestHostileControl(t *testing.T) {
 		{"POST", "/scale?process=p&n=x", "", 400}, {"POST", "/scale?process=p&n=1000000000", "", 200},
 		{"POST", "/restart?process=%00", "", 200}, {"POST", "/restart?process=" + strings.Repeat("x", 60_000), "", 200},
 		{"POST", "/run", "", 400}, {"POST", "/run", "null", 422}, {"POST", "/run", `{"task":`, 400}, {"POST", "/run", `[]`, 400},
-		{"POST", "/run", `{"task":"x","delay_ns":-1}`, 422}, {"POST", "/run", `{"task":"x","delay_ns":9223372036854775807}`, 422},
-		{"POST", "/run", `{"task":"x","queue":"../x"}`, 422}, {"POST", "/run", `{"task":"` + strings.Repeat("x", 9<<20) + `"}`, 400},
-		{"POST", "/run", `{"task":"x","args":"` + strings.Repeat("x", 2<<20) + `"}`, 422},
+		{"POST", "/run", `{"task":"x","delay_ns":-1}`, 422}, {"POST", "/run", `{"task":"x","delay_ns":9223372036854775807}`, 200},
+		{"POST", "/run", `{"task":"x","queue":"../x"}`, 422}, {"POST", "/run", `{"task":"` + strings.Repeat("x", 9<<20) + `"}`, 422},
+		{"POST", "/run", `{"task":"x","args":"` + strings.Repeat("x", 2<<20) + `"}`, 200}, // stored apart
+		{"POST", "/run", `{"task":"x","args":"` + strings.Repeat("x", 33<<20) + `"}`, 400},
 		{"POST", "/run", strings.Repeat("[", 1<<20), 400},
 	} {
 		r, err := http.NewRequest(x.method, "http://dayfly"+x.path, strings.NewReader(x.body))

@@ -1,12 +1,10 @@
 package snsserver
 
 import (
-	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/internal/faultfs"
 	"github.com/dayfly-dev/dayfly/internal/gateway"
+	"github.com/dayfly-dev/dayfly/internal/need"
 	"github.com/dayfly-dev/dayfly/internal/sigv4"
 	"github.com/dayfly-dev/dayfly/internal/vfs"
 	"github.com/dayfly-dev/dayfly/mail/inbox"
@@ -121,28 +120,9 @@ func start(t testing.TB, queues ...string) *rig {
 	}
 	srv := httptest.NewServer(g)
 	t.Cleanup(srv.Close)
-	client := sns.New(sns.Options{Region: testRegion, BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, HTTPClient: whole{srv.Client()},
+	client := sns.New(sns.Options{Region: testRegion, BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, HTTPClient: need.WholeBodies{Client: srv.Client()},
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")})
 	return &rig{memory: m, server: s, inbox: s.Inbox, sns: client, url: srv.URL}
-}
-
-// whole hands requests to net/http with their body in memory. As the SDK makes
-// them (smithy-go 1.28), it closes the body as soon as an answer begins, while
-// net/http, where the server was fast, may not have finished with it; then
-// net/http closes the connection, and a longer answer ends in the middle
-// ("use of closed network connection", aws-sdk-go-v2 issue 2737). The SDK tries
-// again, which these tests must not: a publish is to be one publish.
-type whole struct{ *http.Client }
-
-func (c whole) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(b))
-	}
-	return c.Client.Do(r)
 }
 
 // topic makes one and returns its ARN.

@@ -89,9 +89,15 @@ func openSQLite(ctx context.Context, u *url.URL) (driver.Store, error) {
 	return d, nil
 }
 
+// maxPath is the longest path of SQLite's on Unix, with what it appends.
+const maxPath = 500
+
 // folderOf says what SQLite does not: that the file cannot be made for want of
-// a folder.
+// a folder, or for the length of its path.
 func folderOf(path string) error {
+	if len(path) > maxPath {
+		return fmt.Errorf("the path has %d bytes and SQLite takes %d: choose a shorter one, or another store in RECORDS_URL", len(path), maxPath)
+	}
 	_, err := os.Stat(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no folder %s: make it", filepath.Dir(path))
