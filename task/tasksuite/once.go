@@ -82,9 +82,9 @@ func notSent(r *rig) {
 	})
 	r.enqueue(t)
 	r.work(worker(t))
+	r.ran("retried 1", "retried 2", "done 3")
 	r.rest()
 	e.expect(r, 3)
-	r.ran("retried 1", "retried 2", "done 3")
 }
 
 // nobodyKnows: an effect that failed somehow, or panicked, is parked.
