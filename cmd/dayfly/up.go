@@ -37,7 +37,8 @@ A service named by dayfly's own environment is used instead of the embedded one:
   AWS_ENDPOINT_URL (or DAYFLY_AWS=1 for AWS itself)   SQS, SNS, S3 and SES
   CACHE_<NAME>_URL, DATABASE_URL, DATABASE_<NAME>_URL, RECORDS_URL, SMTP_URL
   PAYLOADS_URL, with AWS
-PUSH_TOKEN there is the one that pushed tasks bring.`,
+PUSH_TOKEN there is the one that pushed tasks bring. DAYFLY_SPOT=1 has dayfly
+watch for the end of a spot instance wherever it runs, 0 not even on EC2.`,
 		Example: "  dayfly up examples/releases\n  AWS_REGION=eu-central-1 DAYFLY_AWS=1 dayfly up",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-// Package http1 answers small HTTP/1.1 requests at a third of the cost of
+// Package http1 answers small HTTP/1.1 requests at about half the cost of
 // net/http, and leaves all others to it.
 //
 // A connection begins here. As long as its requests are plain (see parse: a
