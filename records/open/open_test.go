@@ -3,9 +3,11 @@ package open_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dayfly-dev/dayfly/records"
@@ -34,6 +36,30 @@ func TestSQLiteFile(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestManyOpenANewFileAtOnce: SQLite lets one of them turn it to WAL and
+// refuses the others without waiting.
+func TestManyOpenANewFileAtOnce(t *testing.T) {
+	for range 20 {
+		address := "sqlite:///" + filepath.Join(t.TempDir(), "new.db")
+		var all sync.WaitGroup
+		errs := make([]error, 8)
+		for i := range errs {
+			all.Go(func() {
+				s, err := open.URL(t.Context(), address)
+				if err == nil {
+					_, err = s.Put(t.Context(), records.Record{Key: fmt.Sprint(i), Value: []byte("x")})
+					err = errors.Join(err, s.Close())
+				}
+				errs[i] = err
+			})
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

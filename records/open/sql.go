@@ -17,7 +17,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dayfly-dev/dayfly/records/driver"
 	"github.com/dayfly-dev/dayfly/records/sqlrecords"
@@ -82,11 +83,34 @@ func openSQLite(ctx context.Context, u *url.URL) (driver.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := connectSQLite(ctx, db); err != nil {
+		return nil, fmt.Errorf("%s: %w", "/"+path, errors.Join(err, folderOf("/"+path), db.Close()))
+	}
 	d, err := open(ctx, db, sqlrecords.SQLite, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", "/"+path, errors.Join(err, folderOf("/"+path)))
+		return nil, fmt.Errorf("%s: %w", "/"+path, err)
 	}
 	return d, nil
+}
+
+// connectSQLite makes the first connection. It turns a new file to WAL, and of
+// several processes that do so at once SQLite refuses all but one without
+// waiting, whatever busy_timeout says: they try again, for 20 s.
+func connectSQLite(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := db.PingContext(ctx)
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // maxPath is the longest path of SQLite's on Unix, with what it appends.

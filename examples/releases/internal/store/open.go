@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -17,7 +18,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	sqlitedriver "modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // DB is the database. Its methods may be called at once, from any number of
@@ -46,7 +48,7 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	d := new(DB)
 	switch u.Scheme {
 	case "sqlite":
-		err = d.openSQLite(u)
+		err = d.openSQLite(ctx, u)
 	case "postgres", "postgresql":
 		err = d.openPostgres(address)
 	case "mysql", "mariadb":
@@ -69,7 +71,7 @@ func Open(ctx context.Context, address string) (*DB, error) {
 // openSQLite: a write is on disk when it is committed (synchronous FULL), and
 // processes wait for each other instead of failing (busy_timeout, and a
 // transaction takes the lock at its beginning).
-func (d *DB) openSQLite(u *url.URL) error {
+func (d *DB) openSQLite(ctx context.Context, u *url.URL) error {
 	path := u.Path
 	if strings.HasPrefix(path, "//") {
 		path = path[1:]
@@ -89,7 +91,33 @@ func (d *DB) openSQLite(u *url.URL) error {
 	var err error
 	d.dialect = sqlite
 	d.sql, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
-	return err
+	if err != nil {
+		return err
+	}
+	if err := d.connectSQLite(ctx); err != nil {
+		return errors.Join(err, d.sql.Close())
+	}
+	return nil
+}
+
+// connectSQLite makes the first connection. It turns a new file to WAL, and of
+// several processes that do so at once SQLite refuses all but one without
+// waiting, whatever busy_timeout says: they try again, for 20 s.
+func (d *DB) connectSQLite(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := d.sql.PingContext(ctx)
+		var e *sqlitedriver.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func (d *DB) openPostgres(address string) error {
