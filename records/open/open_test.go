@@ -3,7 +3,6 @@ package open_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,20 +41,22 @@ func TestSQLiteFile(t *testing.T) {
 // TestManyOpenANewFileAtOnce: SQLite lets one of them turn it to WAL and
 // refuses the others without waiting.
 func TestManyOpenANewFileAtOnce(t *testing.T) {
-	for range 20 {
+	for range 100 {
 		address := "sqlite:///" + filepath.Join(t.TempDir(), "new.db")
 		var all sync.WaitGroup
-		errs := make([]error, 8)
+		errs := make([]error, 16)
+		start := make(chan struct{})
 		for i := range errs {
 			all.Go(func() {
+				<-start
 				s, err := open.URL(t.Context(), address)
 				if err == nil {
-					_, err = s.Put(t.Context(), records.Record{Key: fmt.Sprint(i), Value: []byte("x")})
-					err = errors.Join(err, s.Close())
+					err = s.Close()
 				}
 				errs[i] = err
 			})
 		}
+		close(start)
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
