@@ -238,5 +238,6 @@ func FuzzStatus(f *testing.F) {
 		_, _ = decodeOrder(records.Record{Key: "task/cancel/a", Value: value})
 		_, _ = decodeHead(records.Record{Key: "task/batch/a", Value: value})
 		_, _ = decodeShard(records.Record{Key: "task/batch/a/0", Value: value}, 10)
+		_, _ = decodeRuns(records.Record{Key: "task/runs/default/a", Value: value})
 	})
 }

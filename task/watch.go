@@ -131,7 +131,7 @@ func (s *shift) watch(stop <-chan struct{}) {
 func (s *shift) readOrders(ctx context.Context, first bool) error {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
-	paused, cancelled := false, map[string]bool{}
+	paused, asked, cancelled := false, false, map[string]bool{}
 	var over []records.Record
 	for from := ""; ; {
 		found, next, err := s.o.Records.List(ctx, orderMark, from, records.MaxList)
@@ -146,6 +146,8 @@ func (s *shift) readOrders(ctx context.Context, first bool) error {
 				}
 			} else if r.Key == pausePrefix+s.q.Name() {
 				paused = true
+			} else if r.Key == lookPrefix+s.q.Name() {
+				asked = true
 			}
 		}
 		if from = next; from == "" {
@@ -161,6 +163,7 @@ func (s *shift) readOrders(ctx context.Context, first bool) error {
 		}
 	})
 	unmark(ctx, s.o.Records, over, s.log)
+	s.tell(ctx, asked)
 	return nil
 }
 

@@ -109,6 +109,7 @@ type shift struct {
 	lends   bool            // slots of requests for messages, to those that wait
 	mayHold bool            // messages, in their line, while they wait
 	orders  *orders         // nil: there are no records
+	teller  teller          // of what runs, to those who ask
 	limits  *limits         // nil: there are none
 	stopped <-chan struct{} // closed when no more is received
 	deletes *batcher[*delivery]
@@ -186,6 +187,7 @@ func (s *shift) work(ctx context.Context) error {
 		defer close(watching)
 		if s.orders != nil {
 			s.watch(stopBeating)
+			s.tellNothing()
 		}
 	}()
 
