@@ -12,7 +12,8 @@ import (
 var concurrentTests = map[string]func(*env){
 	// Every message once, as long as no visibility ends.
 	"ProducersAndConsumers": func(e *env) {
-		const producers, each, consumers = 8, 100, 8
+		const producers, consumers = 8, 8
+		each := e.much(100, 25)
 		q := e.queue(func(a *queue.Attributes) { a.Visibility = 10 * time.Minute })
 		var producing, consuming sync.WaitGroup
 		var mu sync.Mutex
@@ -30,7 +31,7 @@ var concurrentTests = map[string]func(*env){
 		}
 		for range consumers {
 			consuming.Go(func() {
-				for deleted.Load() < producers*each {
+				for deleted.Load() < int64(producers*each) {
 					m, err := q.Receive(e.ctx, queue.ReceiveOptions{Max: 7, Visibility: -1, Wait: time.Second})
 					if err != nil {
 						e.Error(err)
@@ -69,7 +70,7 @@ var concurrentTests = map[string]func(*env){
 		for i := range 8 {
 			q := e.queue()
 			wg.Go(func() {
-				for j := range 20 {
+				for j := range e.much(20, 8) {
 					body := fmt.Sprint(i, "/", j)
 					if _, err := q.Send(e.ctx, text(body)); err != nil {
 						e.Error(err)

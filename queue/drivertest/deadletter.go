@@ -1,8 +1,6 @@
 package drivertest
 
 import (
-	"time"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -75,9 +73,9 @@ var deadLetterTests = map[string]func(*env){
 		q, dead := e.pair(1)
 		e.send(q, "poison")
 		e.fail(q)
-		done := e.poll(e.ctx, dead, 10*time.Second)
+		done := e.poll(e.ctx, dead, pollWait)
 		e.none(q)
-		e.wantWoken(done, 300*time.Millisecond)
+		e.wantWoken(done, pollBegins)
 	},
 	"MovesOnAfterItsOwnCount": func(e *env) {
 		if e.h.Remote {
@@ -102,7 +100,7 @@ var deadLetterTests = map[string]func(*env){
 	},
 	"ManyAtOnce": func(e *env) {
 		q, dead := e.pair(1)
-		const n = 100
+		n := e.much(100, 30)
 		for range n {
 			e.send(q, "poison")
 		}

@@ -10,9 +10,9 @@ var deleteTests = map[string]func(*env){
 	"Deletes": func(e *env) {
 		q := e.queue()
 		e.send(q, "x")
-		e.delete(q, e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: time.Second}).Receipt)
+		e.delete(q, e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: e.brief(), Wait: time.Second}).Receipt)
 		e.wantCounts(q, 0, 0, 0)
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		e.none(q)
 	},
 	"TwiceSucceeds": func(e *env) {
@@ -44,8 +44,8 @@ var deleteTests = map[string]func(*env){
 	"AfterVisibilityEnded": func(e *env) {
 		q := e.queue()
 		e.send(q, "slow work")
-		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: time.Second})
-		e.sleep(1200 * time.Millisecond)
+		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: e.brief(), Wait: time.Second})
+		e.past()
 		e.delete(q, m.Receipt)
 		e.none(q)
 		e.wantCounts(q, 0, 0, 0)

@@ -234,11 +234,11 @@ func (e *env) quietAgain(end func(*queue.Queue, queue.Message)) {
 	e.sendTenant(q, "a", 29)
 	e.takeN(q, 29)
 	e.sendTenant(q, "a", 1)
-	last := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: time.Second})
+	last := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: e.brief(), Wait: time.Second})
 	if end != nil {
 		end(q, last)
 	} else {
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 	}
 	e.sendTenant(q, "a", 1)
 	e.sendTenant(q, "b", 1)

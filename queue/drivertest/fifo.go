@@ -101,8 +101,6 @@ func numbered(stem string, n int) (all []string) {
 	return all
 }
 
-func shortly(a *queue.Attributes) { a.Visibility = time.Second }
-
 var fifoTests = map[string]func(*env){
 	"OrderInGroup": func(e *env) {
 		q := e.fifo()
@@ -198,13 +196,13 @@ var fifoTests = map[string]func(*env){
 		}
 	},
 	"OrderAfterVisibilityEnds": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "1", "2", "3")
 		m := e.wantReceived(q, 2, "1", "2")
 		if err := e.change(q, m[1].Receipt, 10*time.Minute); err != nil {
 			e.Fatal(err)
 		}
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		again := e.wantReceived(q, 10, "1") // the second is hidden still, and the third behind it
 		e.delete(q, again[0].Receipt)
 		e.none(q)

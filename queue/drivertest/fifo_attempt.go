@@ -131,10 +131,10 @@ var fifoAttemptTests = map[string]func(*env){
 		e.delete(q, m[1].Receipt)
 	},
 	"OverWhenReceivedByAnother": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "1")
 		m := e.firstAttempt(q, "a", "1")
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		other := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Minute, Wait: 2 * time.Second})
 		if got := e.wantOver(q, "a", m); len(got) != 0 {
 			e.Errorf("received %v, which another holds", bodies(got))

@@ -67,7 +67,7 @@ var fifoDeadLetterTests = map[string]func(*env){
 	// More of them than one receive gets: each moves ten and gets the next ten.
 	"KeepsOrderOfMany": func(e *env) {
 		q, dead := e.fifoPair(1)
-		want := numbered("m", 60)
+		want := numbered("m", e.much(60, 30))
 		for i := 0; i < len(want); i += 10 {
 			var out []queue.Outgoing
 			for _, body := range want[i : i+10] {
@@ -146,9 +146,9 @@ var fifoDeadLetterTests = map[string]func(*env){
 		q, dead := e.fifoPair(1)
 		e.sendTo(q, "g", "poison")
 		e.giveBack(q, e.take(q))
-		done := e.poll(e.ctx, dead, 10*time.Second)
+		done := e.poll(e.ctx, dead, pollWait)
 		e.none(q)
-		e.wantWoken(done, 300*time.Millisecond)
+		e.wantWoken(done, pollBegins)
 	},
 	// The time of a FIFO dead letter counts from its move (developer guide,
 	// dead-letter queue retention), other than that of a standard one.

@@ -24,18 +24,18 @@ var fifoDelayTests = map[string]func(*env){
 	// A FIFO queue has one delay for all its messages; that of a message may only
 	// be left out or zero, and means the queue's.
 	"OfTheQueue": func(e *env) {
-		q := e.fifo(delayed(time.Second))
+		q := e.fifo(delayed(e.brief()))
 		begun := time.Now()
 		zero := inGroup("g", "2")
 		zero.Delay = 0
 		e.sendOut(q, inGroup("g", "1"), zero, inGroup("h", "3"))
 		e.none(q)
 		e.wantCounts(q, 0, 3, 0)
-		m, err := q.Receive(e.ctx, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
+		m, err := q.Receive(e.ctx, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
 		if err != nil || len(m) != 1 || m[0].Body != "1" {
 			e.Fatalf("received %v, %v; want 1", bodies(m), err)
 		}
-		e.wantElapsed(begun, time.Second)
+		e.wantElapsed(begun, e.brief())
 		e.sleep(300 * time.Millisecond)
 		e.delete(q, m[0].Receipt)
 		got := bodies(e.takeN(q, 2)) // groups come in any order
@@ -45,9 +45,9 @@ var fifoDelayTests = map[string]func(*env){
 		}
 	},
 	"IsOfTheFirstTimeOnly": func(e *env) {
-		q := e.fifo(delayed(time.Second))
+		q := e.fifo(delayed(e.brief()))
 		e.sendTo(q, "g", "x")
-		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
+		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
 		e.giveBack(q, m)
 		e.wantReceived(q, 1, "x")
 	},
@@ -84,9 +84,9 @@ var fifoDelayTests = map[string]func(*env){
 	"EndedWakesWaiter": func(e *env) {
 		q := e.fifo(delayed(10 * time.Minute))
 		e.sendTo(q, "g", "1")
-		done := e.poll(e.ctx, q, 10*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.setDelay(q, 0)
-		e.wantWoken(done, 300*time.Millisecond)
+		e.wantWoken(done, pollBegins)
 	},
 	"SurvivesReopen": func(e *env) {
 		e.needVirtual()

@@ -33,14 +33,14 @@ var fifoDurableTests = map[string]func(*env){
 	},
 	// What was received may be visible again, and then in its place.
 	"CrashKeepsOrder": func(e *env) {
-		q := e.fifo(func(a *queue.Attributes) { a.Visibility = time.Second })
+		q := e.fifo(e.shortly)
 		want := numbered("m", 12)
 		sent := e.sendTo(q, "g", want...)
 		m := e.wantReceived(q, 3, "m0", "m1", "m2")
 		e.delete(q, m[0].Receipt)
 		e.again(e.store.Crash)
 		q = e.s.Queue(q.Name())
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		var got []string
 		for _, max := range []int{1, 10} {
 			m := e.receive(q, max)

@@ -23,10 +23,10 @@ var fifoReceiptTests = map[string]func(*env){
 	// "You can't delete a message of a FIFO queue after its visibility timeout":
 	// the service answers that the receipt handle has expired.
 	"ExpiresWithItsVisibility": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "x")
 		old := e.take(q)
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		e.wantDeleteErr(q, old.Receipt, queue.ErrReceiptExpired)
 		e.wantCounts(q, 1, 0, 0)
 		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Minute, Wait: 2 * time.Second})
@@ -47,13 +47,13 @@ var fifoReceiptTests = map[string]func(*env){
 		e.wantDeleteErr(q, m.Receipt, queue.ErrReceiptExpired)
 	},
 	"ExtendedStaysGood": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "x", "y")
 		m := e.take(q)
 		if err := e.change(q, m.Receipt, 30*time.Second); err != nil {
 			e.Fatal(err)
 		}
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		e.none(q)
 		e.delete(q, m.Receipt)
 		e.wantReceived(q, 1, "y")
@@ -76,10 +76,10 @@ var fifoReceiptTests = map[string]func(*env){
 	},
 	// Which of the two errors, nobody documents.
 	"ChangeAfterItsVisibility": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "x")
 		m := e.take(q)
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		err := e.change(q, m.Receipt, time.Minute)
 		if !errors.Is(err, queue.ErrNotInFlight) && !errors.Is(err, queue.ErrReceiptExpired) {
 			e.Errorf("error is %v, want %v or %v", err, queue.ErrNotInFlight, queue.ErrReceiptExpired)
@@ -90,9 +90,9 @@ var fifoReceiptTests = map[string]func(*env){
 		q := e.fifo()
 		e.sendTo(q, "g", "1", "2")
 		m := e.take(q)
-		done := e.poll(e.ctx, q, 10*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.delete(q, m.Receipt)
-		if m := e.wantWoken(done, 300*time.Millisecond); m.Body != "2" {
+		if m := e.wantWoken(done, pollBegins); m.Body != "2" {
 			e.Errorf("woken with %q, want 2", m.Body)
 		}
 	},
@@ -100,19 +100,21 @@ var fifoReceiptTests = map[string]func(*env){
 		q := e.fifo()
 		e.sendTo(q, "g", "1", "2")
 		m := e.take(q)
-		done := e.poll(e.ctx, q, 10*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.giveBack(q, m)
-		if m := e.wantWoken(done, 300*time.Millisecond); m.Body != "1" || m.Receives != 2 {
+		if m := e.wantWoken(done, pollBegins); m.Body != "1" || m.Receives != 2 {
 			e.Errorf("woken with %q for the %d. time, want 1 for the second", m.Body, m.Receives)
 		}
 	},
 	"WaiterWokenByVisibilityEnding": func(e *env) {
-		q := e.fifo(shortly)
+		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "1", "2")
+		begun := time.Now()
 		e.take(q)
-		if m := e.wantWoken(e.poll(e.ctx, q, 10*time.Second), time.Second); m.Body != "1" {
+		if m := e.wantWoken(e.poll(e.ctx, q, pollWait), e.brief()); m.Body != "1" {
 			e.Errorf("woken with %q, want 1", m.Body)
 		}
+		e.wantElapsed(begun, e.brief())
 	},
 	// Many wait, one group: it goes to one of them, the next to another when the
 	// first is deleted.
@@ -121,7 +123,7 @@ var fifoReceiptTests = map[string]func(*env){
 		const n = 3
 		got := make(chan outcome, n)
 		for range n {
-			go func() { got <- <-e.poll(e.ctx, q, 10*time.Second) }()
+			go func() { got <- <-e.poll(e.ctx, q, pollWait) }()
 		}
 		e.sleep(400 * time.Millisecond)
 		e.sendOut(q, inGroup("g", "0"), inGroup("g", "1"), inGroup("g", "2"))

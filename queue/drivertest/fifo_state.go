@@ -74,7 +74,7 @@ var fifoStateTests = map[string]func(*env){
 		q := e.fifo()
 		n := 3000
 		if !e.h.Virtual {
-			n = 200
+			n = e.much(200, 100)
 		}
 		for i := 0; i < n; i += 100 {
 			var out []queue.Outgoing
@@ -109,9 +109,9 @@ var fifoStateTests = map[string]func(*env){
 		if len(m) != 0 || err != nil {
 			e.Fatalf("received %d messages, %v; want none", len(m), err)
 		}
-		done := e.poll(e.ctx, q, 20*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.delete(q, held[0].Receipt)
-		if m := e.wantWoken(done, 300*time.Millisecond); m.GroupID != last {
+		if m := e.wantWoken(done, pollBegins); m.GroupID != last {
 			e.Errorf("woken with a message of %s, want %s", m.GroupID, last)
 		}
 	},

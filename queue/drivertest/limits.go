@@ -25,9 +25,9 @@ var limitTests = map[string]func(*env){
 		_, err := q.Receive(e.ctx, defaultReceive)
 		e.wantErr(err, queue.ErrOverLimit)
 		// One that waits is told nothing, and served as soon as there is room.
-		done := e.poll(e.ctx, q, 20*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.delete(q, held[0].Receipt)
-		e.wantWoken(done, 300*time.Millisecond)
+		e.wantWoken(done, pollBegins)
 		e.sleep(time.Minute)
 		e.take(q)
 	},

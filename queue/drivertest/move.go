@@ -164,9 +164,9 @@ var moveTests = map[string]func(*env){
 		e.needMover()
 		q, dead := e.pair(1)
 		e.bury(q, "poison")
-		done := e.poll(e.ctx, q, 10*time.Second)
+		done := e.poll(e.ctx, q, pollWait)
 		e.start(queue.Move{Source: dead.Name()})
-		e.wantWoken(done, 300*time.Millisecond)
+		e.wantWoken(done, pollBegins)
 	},
 	// At any time each message is in one of the queues.
 	"Rate": func(e *env) {

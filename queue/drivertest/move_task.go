@@ -42,10 +42,12 @@ var moveTaskTests = map[string]func(*env){
 		e.needMover()
 		q, dead := e.pair(1)
 		e.bury(q, numbered("m", 10)...)
+		begun := time.Now()
 		handle := e.slowly(dead)
 		e.sleep(1500 * time.Millisecond)
 		moved, err := e.s.CancelMove(e.ctx, handle)
-		if err != nil || moved < 1 || moved > 4 {
+		// One a second, and one more for the second just begun.
+		if most := int64(time.Since(begun)/time.Second + 2); err != nil || moved < 1 || moved > most {
 			e.Errorf("cancelled after %d messages, %v; want about 2", moved, err)
 		}
 		task := e.wantCancelled(dead)

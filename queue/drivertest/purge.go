@@ -8,9 +8,9 @@ import (
 
 var purgeTests = map[string]func(*env){
 	"RemovesAll": func(e *env) {
-		q := e.queue(func(a *queue.Attributes) { a.Visibility = time.Second })
+		q := e.queue(e.shortly)
 		e.send(q, "in flight", "visible", "visible too")
-		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: time.Second}); err != nil {
+		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: e.brief()}); err != nil {
 			e.Fatal(err)
 		}
 		m := e.take(q)
@@ -18,7 +18,7 @@ var purgeTests = map[string]func(*env){
 			e.Fatal(err)
 		}
 		e.wantCounts(q, 0, 0, 0)
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		e.none(q)
 		e.delete(q, m.Receipt) // gone already
 		e.send(q, "after")

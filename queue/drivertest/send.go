@@ -83,16 +83,16 @@ var sendTests = map[string]func(*env){
 	"DelayOfMessage": func(e *env) {
 		q := e.queue()
 		begun := time.Now()
-		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "later", Delay: time.Second}); err != nil {
+		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "later", Delay: e.brief()}); err != nil {
 			e.Fatal(err)
 		}
 		e.none(q)
 		e.wantCounts(q, 0, 1, 0)
-		e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
-		e.wantElapsed(begun, time.Second)
+		e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+		e.wantElapsed(begun, e.brief())
 	},
 	"DelayOfQueue": func(e *env) {
-		q := e.queue(func(a *queue.Attributes) { a.Delay = time.Second })
+		q := e.queue(func(a *queue.Attributes) { a.Delay = e.brief() })
 		begun := time.Now()
 		e.send(q, "the queue's")
 		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "none", Delay: 0}); err != nil {
@@ -101,11 +101,11 @@ var sendTests = map[string]func(*env){
 		if m := e.take(q); m.Body != "none" {
 			e.Errorf("body is %q, want none", m.Body)
 		}
-		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
+		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
 		if m.Body != "the queue's" {
 			e.Errorf("body is %q", m.Body)
 		}
-		e.wantElapsed(begun, time.Second)
+		e.wantElapsed(begun, e.brief())
 	},
 	"LongDelay": func(e *env) {
 		e.needVirtual()

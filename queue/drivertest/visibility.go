@@ -10,11 +10,11 @@ var visibilityTests = map[string]func(*env){
 	"Ends": func(e *env) {
 		q := e.queue()
 		e.send(q, "again")
-		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Second, Wait: time.Second})
 		begun := time.Now()
+		m := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: e.brief(), Wait: time.Second})
 		e.none(q)
-		again := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 3 * time.Second})
-		e.wantElapsed(begun, time.Second)
+		again := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+		e.wantElapsed(begun, e.brief())
 		if again.ID != m.ID {
 			e.Errorf("received %s, want %s", again.ID, m.ID)
 		}
@@ -28,13 +28,13 @@ var visibilityTests = map[string]func(*env){
 		}
 	},
 	"Extended": func(e *env) {
-		q := e.queue(func(a *queue.Attributes) { a.Visibility = time.Second })
+		q := e.queue(e.shortly)
 		e.send(q, "long work")
 		m := e.take(q)
 		if err := e.change(q, m.Receipt, 30*time.Second); err != nil {
 			e.Fatal(err)
 		}
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		e.none(q)
 		e.delete(q, m.Receipt)
 	},
@@ -48,10 +48,10 @@ var visibilityTests = map[string]func(*env){
 	// SQS takes a receipt of a standard queue as long as the message is there:
 	// recorded of it in 2024, LocalStack's parity tests.
 	"AfterItEnded": func(e *env) {
-		q := e.queue(func(a *queue.Attributes) { a.Visibility = time.Second })
+		q := e.queue(e.shortly)
 		e.send(q, "slow work")
 		m := e.take(q)
-		e.sleep(1200 * time.Millisecond)
+		e.past()
 		if err := e.change(q, m.Receipt, time.Minute); err != nil {
 			e.Fatal(err)
 		}

@@ -92,7 +92,10 @@ func client(url string) *sqs.Client {
 
 // The suite through client, signature, HTTP, server and engine: client and
 // server check each other, and both must add nothing to what a queue does.
-func TestConformance(t *testing.T) { drivertest.Run(t, harness(client)) }
+func TestConformance(t *testing.T) {
+	t.Parallel() // most of it is waiting, as with the other runs of the suite
+	drivertest.Run(t, harness(client))
+}
 
 // harness runs the suite with clients of an endpoint.
 func harness(client func(url string) *sqs.Client) drivertest.Harness {
@@ -128,9 +131,11 @@ func harness(client func(url string) *sqs.Client) drivertest.Harness {
 
 // The suite on a service that is not ours.
 func TestConformanceMoto(t *testing.T) {
+	t.Parallel()
 	url := moto(t)
 	drivertest.Run(t, drivertest.Harness{
 		Remote: true,
+		AtOnce: 5, // a client that waits for messages keeps moto's one thread busy
 		New: func(*testing.T) *drivertest.Store {
 			return &drivertest.Store{Service: sqsqueue.New(client(url), nil)}
 		},

@@ -238,5 +238,6 @@ func TestDirectEnds(t *testing.T) {
 
 // TestDirectConformance is the suite without the SDK in between.
 func TestDirectConformance(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, harness(func(url string) *sqs.Client { return sqs.New(plain(url)) }))
 }
