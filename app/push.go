@@ -108,7 +108,7 @@ func (a *App) pushOptions(name string, q *manifest.Queue) push.Options {
 	o := push.Options{
 		Queue: a.queues.Queue(a.names[name]), URL: q.Push, Token: a.tokenFor(q), Payloads: a.payloads, Records: a.records,
 		Concurrency: q.PushConcurrency, Timeout: time.Duration(q.PushTimeout), Log: a.log,
-		Once: ledger.Policy(q.Once), OnResult: a.outcomes.observe,
+		Once: ledger.Policy(q.Once), OnResult: a.outcomes.observe, Limits: q.Limit.Limits(a.names[name]),
 	}
 	switch {
 	case q.PushProcess() != "":

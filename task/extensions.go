@@ -21,8 +21,9 @@ func ownAttribute(name string) bool {
 	return false
 }
 
-// extensionName reports whether name is one that CloudEvents allows.
-func extensionName(name string) bool {
+// ExtensionName reports whether name can be that of an extension of an event:
+// 1–64 of a-z and 0-9, and no attribute that an event has by itself.
+func ExtensionName(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			return false
@@ -36,7 +37,7 @@ func extensionName(name string) bool {
 func (m members) extensions() map[string]string {
 	var x map[string]string
 	for i := range m {
-		if !extensionName(m[i].name) {
+		if !ExtensionName(m[i].name) {
 			continue
 		}
 		value, ok := scalar(m[i].text)
@@ -79,7 +80,7 @@ func (e *Event) withExtensions(body string) (string, error) {
 		return "", fmt.Errorf("task %s: %d extensions, more than %d", e.Type, len(e.Extensions), maxExtensions)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
-		if !extensionName(name) {
+		if !ExtensionName(name) {
 			return "", fmt.Errorf("task %s: %.40q cannot name an extension: use 1–%d of a-z and 0-9, and no attribute of the event", e.Type, name, maxExtension)
 		}
 		value, err := plainJSON(e.Extensions[name])

@@ -49,7 +49,8 @@ type Limit struct {
 }
 
 const (
-	maxLimits    = 100
+	// MaxLimits of one worker.
+	MaxLimits    = 100
 	maxLimitName = 200
 	maxLimitKey  = 200
 )
@@ -80,8 +81,8 @@ func (l Limit) terms() limit.Terms {
 
 // checkLimits reports what is wrong with a worker's limits.
 func checkLimits(of []Limit) error {
-	if len(of) > maxLimits {
-		return fmt.Errorf("task: WorkerOptions.Limits has %d, more than %d", len(of), maxLimits)
+	if len(of) > MaxLimits {
+		return fmt.Errorf("task: WorkerOptions.Limits has %d, more than %d", len(of), MaxLimits)
 	}
 	for i, l := range of {
 		err := l.terms().Check()

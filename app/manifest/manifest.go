@@ -85,6 +85,9 @@ type Queue struct {
 	// Once is what becomes of a pushed task with an oncekey of which nobody knows
 	// whether it was done: "at-most-once" (the default) or "at-least-once".
 	Once string `toml:"once"`
+	// Limit of how many pushed tasks run at once, and begin in a time, over all
+	// dayfly processes that share the records; default none but PushConcurrency.
+	Limit *Limit `toml:"limit"`
 }
 
 // Schedule puts a task into a queue at times.

@@ -175,8 +175,8 @@ func fieldNames(t reflect.Type, key []string) []string {
 		return nil
 	}
 	var names []string
-	for i := range t.NumField() {
-		if n := t.Field(i).Tag.Get("toml"); n != "" && n != "-" {
+	for _, f := range reflect.VisibleFields(t) { // also those of embedded structs
+		if n := f.Tag.Get("toml"); n != "" && n != "-" {
 			names = append(names, n)
 		}
 	}
@@ -194,6 +194,8 @@ func fieldType(t reflect.Type, key []string) string {
 		return `a duration in quotes with a unit, such as "30s" or "2m"`
 	case reflect.TypeFor[Size]():
 		return `a size in quotes with a unit, such as "64MiB"`
+	case reflect.TypeFor[Rate]():
+		return `a rate in quotes, such as "10/s" or "100/m"`
 	case reflect.TypeFor[Instances]():
 		return "a table, such as { min = 2, max = 4 }"
 	}

@@ -143,6 +143,7 @@ func (c *checker) queues() {
 		c.duration(key+".retention", q.Retention, time.Minute, 14*24*time.Hour)
 		c.whole(key+".attempts", q.Attempts, 1, 1000)
 		c.push(key, q)
+		c.limit(key, q)
 	}
 }
 

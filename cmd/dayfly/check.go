@@ -101,6 +101,9 @@ func describe(out io.Writer, m *manifest.Manifest) {
 			text += fmt.Sprintf("; pushed to %s, %d at once, %s each", q.PushPlace(), q.PushConcurrency, q.PushTimeout)
 		}
 		row("queue", name, text)
+		for _, line := range q.Limit.Lines() {
+			row("", "", "limit "+line)
+		}
 	}
 	for _, name := range keys(m.Schedule) {
 		s := m.Schedule[name]

@@ -16,6 +16,7 @@ const (
 	failuresToClose = 5 // in a row, of an endpoint that answers
 	minPause        = 100 * time.Millisecond
 	maxPause        = 5 * time.Second
+	maxAsked        = time.Minute // that a 503 puts the next look off by
 	tellEach        = time.Minute
 )
 
@@ -32,7 +33,10 @@ const (
 // gate keeps tasks from an endpoint that is down, so that their attempts are not
 // used up in seconds. It closes when the endpoint is not reached, or has failed
 // five times in a row; then one push at a time goes to see, with a growing pause
-// between, and the first that works opens it for all.
+// between, and the first that works opens it for all. Where a 503 says when to
+// come again nobody goes before, for a minute at most. A 429 puts nothing off but
+// its own task: it may speak of one tenant alone, whose backlog must not hold up
+// the others'.
 type gate struct {
 	log *slog.Logger
 
@@ -82,8 +86,9 @@ func (g *gate) enter(ctx context.Context, stopping <-chan struct{}) (probe bool,
 	}
 }
 
-// leave says what a push that entered has found.
-func (g *gate) leave(probe bool, v verdict, err error) {
+// leave says what a push that entered has found, and how long the endpoint asked
+// for patience, if it did.
+func (g *gate) leave(probe bool, v verdict, err error, asked time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if probe {
@@ -97,10 +102,10 @@ func (g *gate) leave(probe bool, v verdict, err error) {
 		g.level, g.failures, g.told = 0, 0, time.Time{}
 	case v == silent, g.level > 0 && !probe: // sent before it closed
 	case g.level > 0:
-		g.close(err)
+		g.close(err, asked)
 	default:
 		if g.failures++; v == missing || g.failures >= failuresToClose {
-			g.close(err)
+			g.close(err, asked)
 		}
 	}
 	close(g.changed)
@@ -108,17 +113,25 @@ func (g *gate) leave(probe bool, v verdict, err error) {
 }
 
 // close is called with mu held.
-func (g *gate) close(err error) {
+func (g *gate) close(err error, asked time.Duration) {
 	if g.level++; g.level == 1 {
 		g.since = time.Now()
 	}
 	g.why = err
 	pause := min(maxPause, minPause<<min(g.level, 10))
-	g.next = time.Now().Add(pause/2 + rand.N(pause/2))
+	g.next = time.Now().Add(max(pause/2+rand.N(pause/2), min(asked, maxAsked)))
 	if time.Since(g.told) > tellEach {
 		g.told = time.Now()
 		g.log.Warn("the push endpoint is down: tasks wait, and one at a time goes to see", "error", err)
 	}
+}
+
+// asked is how long all are to stay away.
+func (x try) asked() time.Duration {
+	if x.status == http.StatusServiceUnavailable {
+		return x.after
+	}
+	return 0
 }
 
 // verdict judges the endpoint by an exchange. Statuses of a client's mistake

@@ -81,6 +81,52 @@ func TestFailingEndpoint(t *testing.T) {
 	})
 }
 
+// TestPatience: while an endpoint answers 503 and says when to come again, nobody
+// looks before, for a minute at most; a 429 holds up its own task alone.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		status      int
+		after       string
+		least, most int // requests in ten minutes
+	}{
+		{503, "30", 20, 30},
+		{503, "600", 10, 20}, // after a minute
+		{429, "30", 40, 400}, // each its own, and as often as the pause of the gate lets
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var away atomic.Bool
+			away.Store(true)
+			r := newRig(t, "default", 1, func(w http.ResponseWriter, q *http.Request) {
+				if away.Load() {
+					w.Header().Set("Retry-After", c.after)
+					w.WriteHeader(c.status)
+				}
+			})
+			for i := range 40 {
+				r.enqueue(fmt.Sprint(i))
+			}
+			stop := r.run()
+			time.Sleep(10 * time.Minute)
+			asked := len(r.requests())
+			if asked < c.least || asked > c.most {
+				t.Errorf("%d, Retry-After %s: asked %d times, not %d–%d", c.status, c.after, asked, c.least, c.most)
+			}
+			away.Store(false)
+			time.Sleep(20 * time.Minute)
+			stop()
+			for _, x := range r.requests() {
+				if !strings.HasSuffix(x, " 1") {
+					t.Errorf("%s: patience cost an attempt", x)
+				}
+			}
+			if done := len(r.requests()) - asked; done < 40 {
+				t.Errorf("%d, Retry-After %s: %d done", c.status, c.after, done)
+			}
+			r.empty()
+		})
+	}
+}
+
 // TestOneBadTask: tasks that fail among others that do not have nobody wait.
 func TestOneBadTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,9 +58,13 @@ type Options struct {
 	// Ledger keeps which tasks with the extension oncekey were done; default none,
 	// and such tasks fail.
 	Ledger *ledger.Ledger
-	// Records are where queues are paused and tasks cancelled, as for a worker;
-	// default none.
+	// Records are where queues are paused and tasks cancelled, and by which Limits
+	// hold over all pushers and workers, as for a worker; default none.
 	Records *records.Store
+	// Limits of how many tasks are pushed at once, and begin in a time, as a
+	// worker's: a task that is not let in waits beside the Concurrency, and then in
+	// the queue, without an attempt used up. Default none.
+	Limits []task.Limit
 	// Once is what becomes of a task with oncekey of which nobody knows whether it
 	// was done; default ledger.AtMostOnce.
 	Once ledger.Policy
@@ -124,6 +128,9 @@ func New(o Options) (*Pusher, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pusher{o: o, to: to}
+	if _, err := p.worker(); err != nil {
+		return nil, err
+	}
 	p.gate.init(o.Log.With("queue", o.Queue.Name(), "endpoint", place(to)))
 	return p, nil
 }
@@ -158,14 +165,19 @@ func CheckToken(token string) error {
 // returns early when the queue does not exist, is closed, or has no dead-letter
 // queue. One Run at a time.
 func (p *Pusher) Run(ctx context.Context) error {
-	w, err := task.NewWorker(p.o.Queue, task.WorkerOptions{
-		Tasks:       []task.Definition{task.Any(p.push)},
-		Concurrency: p.o.Concurrency, Backoff: p.o.Backoff, DrainTimeout: p.o.DrainTimeout,
-		Payloads: p.o.Payloads, Ledger: p.o.Ledger, Records: p.o.Records, Log: p.o.Log, OnResult: p.o.OnResult,
-	})
+	w, err := p.worker()
 	if err != nil {
 		return err
 	}
 	p.stopping = ctx.Done()
 	return w.Run(ctx)
+}
+
+// worker whose tasks are the pushes.
+func (p *Pusher) worker() (*task.Worker, error) {
+	return task.NewWorker(p.o.Queue, task.WorkerOptions{
+		Tasks:       []task.Definition{task.Any(p.push)},
+		Concurrency: p.o.Concurrency, Backoff: p.o.Backoff, DrainTimeout: p.o.DrainTimeout, Limits: p.o.Limits,
+		Payloads: p.o.Payloads, Ledger: p.o.Ledger, Records: p.o.Records, Log: p.o.Log, OnResult: p.o.OnResult,
+	})
 }

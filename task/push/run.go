@@ -59,7 +59,7 @@ func (p *Pusher) throughGate(ctx context.Context, e *task.Event, r *http.Request
 	if err != nil {
 		return x, task.Postpone(err, 0)
 	}
-	defer func() { p.gate.leave(probe, x.verdict(), cmp.Or(x.err, x.failure)) }() // also of a panic, or nobody passes again
+	defer func() { p.gate.leave(probe, x.verdict(), cmp.Or(x.err, x.failure), x.asked()) }() // also of a panic, or nobody passes again
 	return p.deliver(ctx, e, r)
 }
 

@@ -1,0 +1,95 @@
+package push
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dayfly-dev/dayfly/records"
+	"github.com/dayfly-dev/dayfly/records/memrecords"
+	"github.com/dayfly-dev/dayfly/task"
+)
+
+// TestLimits: of two pushers with two slots each no more than the limits allow is
+// with the endpoint, whatever waits takes no slot from other tasks and costs no
+// attempt, and all is done.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var now, most, ran int
+		var begun []time.Time
+		quick := map[string]time.Duration{}
+		var r *rig
+		r = newRig(t, "default", 1, func(_ http.ResponseWriter, q *http.Request) {
+			name, id := q.Header.Get("ce-type"), q.Header.Get("ce-id")
+			mu.Lock()
+			defer mu.Unlock()
+			switch name {
+			case "slow":
+				now, ran = now+1, ran+1
+				most = max(most, now)
+				mu.Unlock()
+				time.Sleep(5 * time.Second)
+				mu.Lock()
+				now--
+			case "rated":
+				begun = append(begun, time.Now())
+			case "quick":
+				quick[id] = time.Since(r.begun)
+			}
+		})
+		r.o.Concurrency, r.o.Records = 2, records.New(memrecords.New())
+		r.o.Limits = []task.Limit{{Task: "slow", Concurrency: 1}, {Task: "rated", Rate: 1, Per: time.Second}}
+		c := task.NewClient(r.q, nil)
+		const each = 20
+		for _, name := range []string{"slow", "rated", "quick"} {
+			for i := range each {
+				if _, err := task.EnqueueNamed(t.Context(), c, name, nil, task.ID(fmt.Sprint(name, i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		first, second := r.run(), r.run()
+		time.Sleep(20 * time.Minute)
+		first()
+		second()
+		mu.Lock()
+		defer mu.Unlock()
+		if most != 1 || ran != each || len(begun) != each || len(quick) != each {
+			t.Errorf("%d slow, %d at once; %d rated, %d quick", ran, most, len(begun), len(quick))
+		}
+		for i := range len(begun) - 2 {
+			if d := begun[i+2].Sub(begun[i]); d < time.Second {
+				t.Errorf("three of one a second began within %v", d)
+			}
+		}
+		for id, after := range quick {
+			if after > 20*time.Second {
+				t.Errorf("%s waited %v for the slots of others", id, after)
+			}
+		}
+		for _, x := range r.requests() {
+			if !strings.HasSuffix(x, " 1") {
+				t.Errorf("%s: waiting cost an attempt", x)
+			}
+		}
+		r.empty()
+		if n := len(r.letters()); n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	})
+}
+
+func TestLimitsBad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "default", 1, status(200))
+		r.o.Limits = []task.Limit{{Task: "slow"}}
+		if _, err := New(r.o); err == nil || !strings.Contains(err.Error(), "nothing is limited") {
+			t.Errorf("%v", err)
+		}
+	})
+}
