@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +15,7 @@ type fault struct {
 	target string // a process as go.1, or dayfly, with which all die
 	from   time.Time
 	to     time.Time // it was going on again; of a kill of a worker, from
+	off    int       // of a clock, from then on, in milliseconds
 }
 
 func (f fault) String() string {
@@ -76,7 +76,7 @@ var clockSteps = []int{0, 1500, -1500, 6_000, -6_000, 20_000, -20_000}
 // one inflicts one fault and takes it down.
 func (s *soak) one(what, target string, p *os.Process, pause time.Duration, off int) {
 	s.t.Helper()
-	f := fault{what: what, target: target, from: time.Now()}
+	f := fault{what: what, target: target, from: time.Now(), off: off}
 	switch {
 	case what == "clock":
 		if err := os.WriteFile(s.clocks+"."+target, []byte(fmt.Sprint(off)), 0o600); err != nil {
@@ -123,12 +123,4 @@ func (s *soak) pause(p *os.Process, d time.Duration) {
 	}
 	time.Sleep(d) // is the fault
 	p.Signal(syscall.SIGCONT)
-}
-
-// blame is the fault that fell on a process between two moments.
-func (s *soak) blame(who string, from, to time.Time) string {
-	if i := slices.IndexFunc(s.faults, func(f fault) bool { return f.hit(who, from, to) }); i >= 0 {
-		return s.faults[i].what + " " + s.faults[i].target
-	}
-	return ""
 }

@@ -3,7 +3,9 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,25 +23,40 @@ type soakArgs struct {
 	Text  string `json:"text"`
 }
 
-// enqueue enqueues one task of a random type; some effects twice, under two ids.
-func (s *soak) enqueue(random *rand.Rand) {
+// deal returns the types that a producer begins with, so that each is there in
+// the shortest run; then it is as it comes.
+func (s *soak) deal(p, producers int) (names []string) {
+	var all []string
+	for _, q := range slices.Sorted(maps.Keys(s.types)) {
+		all = append(all, s.types[q]...)
+	}
+	rand.New(rand.NewPCG(s.seed, 200)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for i := p; i < len(all); i += producers {
+		names = append(names, all[i])
+	}
+	return names
+}
+
+// choose is a type at random, also one that nobody knows, or no task at all.
+func (s *soak) choose(random *rand.Rand) string {
 	q := []string{"default", "default", "default", "py", "node"}[random.IntN(5)]
-	name := s.types[q][random.IntN(len(s.types[q]))]
 	switch random.IntN(50) {
 	case 0:
-		name = "stranger-" + q
+		return "stranger-" + q
 	case 1:
 		if q == "default" {
-			name = "poison-default"
+			return "poison-default"
 		}
 	}
-	kind, _, _ := strings.Cut(name, "-")
-	// Dayfly's own ledger needs a minute and a half to declare the effect of a
-	// dayfly that was killed; a short soak has no time for that.
-	if kind == "once" && q == "py" && s.length < time.Minute {
-		kind, name = "plain", strings.Replace(name, "once", "plain", 1)
-	}
+	return s.types[q][random.IntN(len(s.types[q]))]
+}
+
+// enqueue enqueues one task; some effects twice, under two ids.
+func (s *soak) enqueue(random *rand.Rand, name string, mayUndo bool) {
+	kind, rest, _ := strings.Cut(name, "-")
+	q, _, _ := strings.Cut(rest, "-")
 	x := s.register(kind, name, q)
+	x.undone = kind == "outbox" && mayUndo && random.IntN(4) == 0
 	a := soakArgs{Key: x.id, Fails: 1 + random.IntN(2)}
 	if q == "py" {
 		a.Fails = 1
@@ -55,11 +72,11 @@ func (s *soak) enqueue(random *rand.Rand) {
 		options = append(options, task.Delay(d))
 	}
 	x.key = x.id
-	s.send(random, x, a, options)
+	s.send(x, a, options)
 	if (kind == "once" || kind == "atleast") && random.IntN(5) == 0 {
 		again := s.register(kind, name, q)
 		again.key = x.key
-		s.send(random, again, a, options)
+		s.send(again, a, options)
 	}
 }
 
@@ -73,13 +90,12 @@ func (s *soak) register(kind, name, q string) *sentTask {
 }
 
 // send repeats an enqueue, under the same id, until it is acknowledged.
-func (s *soak) send(random *rand.Rand, x *sentTask, a soakArgs, options []task.EnqueueOption) {
+func (s *soak) send(x *sentTask, a soakArgs, options []task.EnqueueOption) {
 	data, err := json.Marshal(a)
 	if err != nil {
 		s.t.Error(err)
 		return
 	}
-	x.undone = x.kind == "outbox" && random.IntN(4) == 0
 	for patience := time.Now().Add(time.Minute); ; {
 		switch x.kind {
 		case "outbox":

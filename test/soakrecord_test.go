@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func (s *soak) runs() map[string][]*soakRun {
 			s.t.Errorf("a line of the record: %v: %.200s", err, in.Text())
 			continue
 		}
-		key := fmt.Sprint(e.ID, " ", e.PID)
+		key := fmt.Sprint(e.ID, " ", e.PID, " ", e.Try)
 		if e.What == "begin" {
 			r := &soakRun{who: e.Who, pid: e.PID, try: e.Try, begun: time.UnixMilli(e.At)}
 			all[e.ID], open[key] = append(all[e.ID], r), r
@@ -59,10 +60,19 @@ func (s *soak) runs() map[string][]*soakRun {
 	return all
 }
 
-// letters are the dead letters' reasons, by task.
-func (s *soak) letters() map[string][]string {
+// byQueue is the reason of a dead letter that the queue itself made.
+const byQueue = "attempts used up, by the queue"
+
+// letter is a dead letter.
+type letter struct {
+	why      string
+	attempts int // deliveries, where a worker says so
+}
+
+// letters are the dead letters, by task.
+func (s *soak) letters() map[string][]letter {
 	s.t.Helper()
-	all := map[string][]string{}
+	all := map[string][]letter{}
 	for name, q := range s.queues {
 		dead := q.Service().Queue(name + "-dead")
 		for {
@@ -78,21 +88,14 @@ func (s *soak) letters() map[string][]string {
 				if e, err := task.Decode(m.Body); err == nil {
 					id = e.ID
 				}
-				why := m.Attributes[task.AttributeError].String
-				if why == "" {
-					why = "attempts used up, by the queue"
+				l := letter{why: m.Attributes[task.AttributeError].String}
+				l.attempts, _ = strconv.Atoi(m.Attributes[task.AttributeAttempts].String) // 0: nobody says
+				if l.why == "" {
+					l.why = byQueue
 				}
-				all[id] = append(all[id], why)
+				all[id] = append(all[id], l)
 			}
 		}
 	}
 	return all
-}
-
-func history(runs []*soakRun) string {
-	var b strings.Builder
-	for _, r := range runs {
-		fmt.Fprintf(&b, "[%s/%d try %d %s–%s %s %s] ", r.who, r.pid, r.try, r.begun.Format("15:04:05.000"), r.ended.Format("15:04:05.000"), r.what, r.why)
-	}
-	return b.String()
 }

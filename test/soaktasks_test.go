@@ -4,9 +4,11 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,13 +83,16 @@ visibility = "5s"
 attempts = 4
 [schedule.tick]
 every = "1s"
+missed = "all"
 task = "tick"
 [schedule.tock]
 every = "1s"
+missed = "all"
 task = "tock"
 queue = "node"
 [schedule.tack]
 every = "1s"
+missed = "all"
 task = "tack"
 queue = "py"
 [listen]
@@ -120,7 +125,6 @@ type soak struct {
 
 	mu   sync.Mutex
 	sent map[string]*sentTask // by id
-	died map[string]bool      // keys of effects whose task is a dead letter
 	next int
 }
 
@@ -137,11 +141,16 @@ func newSoak(t *testing.T, seed uint64, length time.Duration) *soak {
 	t.Helper()
 	python := need.Python(t, "flask")
 	node, modules := need.Node(t, "@aws-sdk/client-sqs")
-	s := &soak{t: t, seed: seed, length: length, sink: newSink(t, seed), types: map[string][]string{}, sent: map[string]*sentTask{}, died: map[string]bool{},
+	s := &soak{t: t, seed: seed, length: length, sink: newSink(t, seed), types: map[string][]string{}, sent: map[string]*sentTask{},
 		clients: map[string]*task.Client{}, queues: map[string]*queue.Queue{}}
-	for q, kinds := range soakTypes {
-		for kind, n := range kinds {
-			for i := range n {
+	for _, q := range slices.Sorted(maps.Keys(soakTypes)) {
+		for _, kind := range slices.Sorted(maps.Keys(soakTypes[q])) {
+			// Dayfly's own ledger needs a minute and a half to declare the effect of a
+			// dayfly that was killed; a short soak has no time for that.
+			if kind == "once" && q == "py" && length < time.Minute {
+				continue
+			}
+			for i := range soakTypes[q][kind] {
 				s.types[q] = append(s.types[q], fmt.Sprintf("%s-%s-%d", kind, q, i))
 			}
 		}
@@ -181,8 +190,14 @@ func (s *soak) produce() {
 	for p := range 4 {
 		producers.Go(func() {
 			random := rand.New(rand.NewPCG(s.seed, uint64(p)))
-			for pace := time.NewTicker(100 * time.Millisecond); time.Now().Before(end); <-pace.C {
-				s.enqueue(random)
+			dealt := s.deal(p, 4)
+			for pace := time.NewTicker(100 * time.Millisecond); time.Now().Before(end) || len(dealt) > 0; <-pace.C {
+				if len(dealt) > 0 {
+					s.enqueue(random, dealt[0], false)
+					dealt = dealt[1:]
+				} else {
+					s.enqueue(random, s.choose(random), true)
+				}
 			}
 		})
 	}
@@ -203,9 +218,17 @@ func (s *soak) rest() {
 	s.rested = time.Now()
 }
 
-// waiting says what is not at rest.
+// waiting says what is not at rest. The outbox comes first: what leaves it is
+// in a queue before.
 func (s *soak) waiting() string {
 	s.t.Helper()
+	var rows int
+	if err := s.db.QueryRow("SELECT count(*) FROM dayfly_outbox").Scan(&rows); err != nil {
+		s.t.Fatal(err)
+	}
+	if rows > 0 {
+		return fmt.Sprintf("outbox: %d rows", rows)
+	}
 	for name, q := range s.queues {
 		d, err := q.Describe(s.t.Context())
 		if err != nil {
@@ -215,18 +238,11 @@ func (s *soak) waiting() string {
 			return fmt.Sprintf("%s: %d visible, %d delayed, %d in flight", name, d.Visible, d.Delayed, d.InFlight)
 		}
 	}
-	var rows int
-	if err := s.db.QueryRow("SELECT count(*) FROM dayfly_outbox").Scan(&rows); err != nil {
-		s.t.Fatal(err)
-	}
-	if rows > 0 {
-		return "outbox"
-	}
 	return ""
 }
 
 // unknown are the effects that dayfly asks a person about.
-func (s *soak) unknown() (found []struct{ Key, State, Worker, Task, Run, Error string }) {
+func (s *soak) unknown() (found []struct{ Key, State, Worker, Run, Error string }) {
 	s.t.Helper()
 	if err := json.Unmarshal([]byte(s.h.cli("task", "unknown", "--json")), &found); err != nil {
 		s.t.Fatal(err)
