@@ -201,7 +201,12 @@ func (m *metrics) tasks() []*promtext.Family {
 		finished.Add(float64(r.count), labels...)
 		took.Add(r.seconds, labels...)
 	}
-	return []*promtext.Family{finished, took}
+	waits := promtext.New(promtext.Counter, "dayfly_push_ledger_unreachable_total",
+		"Runs that were postponed because the ledger could not be reached.")
+	for queue, n := range m.app.outcomes.ledgerWaits() {
+		waits.Add(float64(n), "queue", queue)
+	}
+	return []*promtext.Family{finished, took, waits}
 }
 
 func (m *metrics) schedules() []*promtext.Family {

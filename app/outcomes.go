@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"maps"
 	"sync"
 
@@ -18,6 +19,7 @@ type outcomes struct {
 	mu    sync.Mutex
 	runs  map[ran]runs
 	names map[string]bool
+	waits map[string]uint64 // runs that a ledger kept waiting which does not answer, by queue
 }
 
 // ran is what became of a run.
@@ -37,7 +39,10 @@ func (o *outcomes) observe(r task.Result) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.runs == nil {
-		o.runs, o.names = map[ran]runs{}, map[string]bool{}
+		o.runs, o.names, o.waits = map[ran]runs{}, map[string]bool{}, map[string]uint64{}
+	}
+	if r.Outcome == task.Postponed && errors.Is(r.Err, task.ErrLedgerUnreachable) {
+		o.waits[r.Run.Queue]++
 	}
 	name := r.Run.Task
 	if !o.names[name] {
@@ -50,6 +55,12 @@ func (o *outcomes) observe(r task.Result) {
 	k := ran{r.Run.Queue, name, r.Outcome}
 	x := o.runs[k]
 	o.runs[k] = runs{x.count + 1, x.seconds + r.Took.Seconds()}
+}
+
+func (o *outcomes) ledgerWaits() map[string]uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.waits)
 }
 
 func (o *outcomes) all() map[ran]runs {

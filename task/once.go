@@ -17,6 +17,10 @@ import (
 // resend`.
 var ErrUnknown = ledger.ErrUnknown
 
+// ErrLedgerUnreachable: the ledger does not answer, and the effect was not begun.
+// The task waits without an attempt used up.
+var ErrLedgerUnreachable = ledger.ErrUnreachable
+
 // ErrNoLedger: Once was called where no ledger was given.
 var ErrNoLedger = errors.New("task: there is no ledger: set WorkerOptions.Ledger, or pass task.WithLedger")
 
@@ -31,6 +35,8 @@ type once struct {
 	ledger *ledger.Ledger
 	call   ledger.Call
 	hashed bool
+	away   *outage   // of the worker's ledger; nil: of another
+	due    time.Time // of the task; zero: not known
 }
 
 // AtLeastOnce has an effect whose end is unknown begin again, after the
@@ -94,8 +100,10 @@ func WithLedger(l *ledger.Ledger) OnceOption {
 // lost lease of the message does not end that context: the ledger, not the
 // lease, keeps other workers from it.
 //
-// Where another worker has the key, or the ledger does not answer, the run
-// fails and is tried again; nothing is sent.
+// Where another worker has the key, or the ledger does not answer, nothing is
+// sent and Once returns an error of Postpone: the task comes again without an
+// attempt used up, for up to 14 days after it was due. A key that is none is a
+// Permanent error.
 //
 // A handler with several recipients calls Once for each, goes on after an
 // error, and returns Collect of the errors.
@@ -127,10 +135,20 @@ func OnceResult(ctx context.Context, key string, effect func(context.Context) (s
 	if o.ledger == nil {
 		return "", ErrNoLedger
 	}
-	if !o.hashed && given != nil {
-		o.call.Payload = given.payload()
+	if err := ledger.CheckKey(key); err != nil {
+		return "", Permanent(err)
+	}
+	if given != nil {
+		o.due = given.due
+		if o.ledger == given.ledger {
+			o.away = given.away
+		}
+		if !o.hashed {
+			o.call.Payload = given.payload()
+		}
 	}
 	o.call.Effect = func(ctx context.Context) (result string, err error) {
+		o.away.answers() // long before a long effect ends
 		defer func() {
 			if v := recover(); v != nil {
 				err = &PanicError{Value: v, Stack: stack()}
@@ -138,10 +156,25 @@ func OnceResult(ctx context.Context, key string, effect func(context.Context) (s
 		}()
 		return effect(ctx)
 	}
-	inner, cancel := outliving(ctx)
+	return o.do(ctx)
+}
+
+// do asks the ledger, and says when the task runs again.
+func (o *once) do(ctx context.Context) (string, error) {
+	ctx, cancel := outliving(ctx)
 	defer cancel()
-	r, err := o.ledger.Do(inner, o.call)
-	return r.Result, retried(err)
+	begun := time.Now()
+	r, err := o.ask(ctx, begun)
+	return r.Result, o.retried(ctx, err, time.Since(begun))
+}
+
+// ask asks the ledger, unless that is known not to answer.
+func (o *once) ask(ctx context.Context, begun time.Time) (r ledger.Receipt, err error) {
+	if err := o.away.enter(o.call.Key); err != nil {
+		return r, err
+	}
+	defer func() { o.away.leave(ctx, err, time.Since(begun)) }() // also of a panic in Prepare
+	return o.ledger.Do(ctx, o.call)
 }
 
 // outliving is ctx without the end that a lost lease or a cancellation brings:
@@ -163,7 +196,7 @@ func outliving(ctx context.Context) (context.Context, func()) {
 }
 
 // retried says of an error of the ledger when the task runs again.
-func retried(err error) error {
+func (o *once) retried(ctx context.Context, err error, took time.Duration) error {
 	var (
 		held      *ledger.HeldError
 		uncertain *ledger.UncertainError
@@ -175,11 +208,21 @@ func retried(err error) error {
 	case errors.Is(err, ErrUnknown), errors.As(err, &payload):
 		return Permanent(err)
 	case errors.As(err, &held):
-		return RetryAfter(err, pauseUntil(held.Until))
+		return o.wait(err, pauseUntil(held.Until))
 	case errors.As(err, &uncertain):
 		return RetryAfter(err, pauseUntil(uncertain.Until))
+	case errors.Is(err, ErrLedgerUnreachable) && !stoppedEarly(ctx, err, took):
+		return o.wait(err, o.away.pause(err))
 	}
 	return err
+}
+
+// wait has the task come again without an attempt used up, while it may.
+func (o *once) wait(err error, d time.Duration) error {
+	if !o.due.IsZero() && time.Since(o.due) > waitMost {
+		return RetryAfter(err, d)
+	}
+	return Postpone(err, d)
 }
 
 // pauseUntil is the time to a moment by somebody's clock, and a second more, as
@@ -193,15 +236,21 @@ type effectsKey struct{}
 // effects is what Once finds in the context of a run.
 type effects struct {
 	ledger  *ledger.Ledger
+	away    *outage
+	due     time.Time
 	payload func() string
 }
 
 // withEffects gives a run's context what Once needs.
-func withEffects(ctx context.Context, l *ledger.Ledger, event *Event) context.Context {
+func withEffects(ctx context.Context, l *ledger.Ledger, away *outage, event *Event) context.Context {
 	if l == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, effectsKey{}, &effects{l, sync.OnceValue(func() string {
+	due := event.Time
+	if event.NotBefore.After(due) {
+		due = event.NotBefore
+	}
+	return context.WithValue(ctx, effectsKey{}, &effects{l, away, due, sync.OnceValue(func() string {
 		return ledger.Hash(append([]byte(event.Type+"\n"), canonical(event.Data)...))
 	})})
 }

@@ -25,7 +25,7 @@ func newLedger(t *testing.T) *ledger.Ledger {
 // inRun is the context of a run of a task with these arguments.
 func inRun(t *testing.T, l *ledger.Ledger, args string) context.Context {
 	ctx := context.WithValue(t.Context(), runKey{}, Run{Task: "t", ID: "id", Queue: "default"})
-	return withEffects(ctx, l, &Event{Type: "t", Data: json.RawMessage(args)})
+	return withEffects(ctx, l, nil, &Event{Type: "t", Data: json.RawMessage(args)})
 }
 
 func TestOnceInWorker(t *testing.T) {
@@ -88,6 +88,11 @@ func TestOnceErrors(t *testing.T) {
 	if err := Once(t.Context(), "k", nil, WithLedger(l)); err == nil {
 		t.Error("no effect was taken")
 	}
+	for _, key := range []string{"", "a\nb", strings.Repeat("k", ledger.MaxKey+1), "\xff"} {
+		if err := Once(inRun(t, l, "1"), key, effect); !IsPermanent(err) {
+			t.Errorf("the key %.10q: %v", key, err)
+		}
+	}
 	if err := Once(inRun(t, l, `{"day":1}`), "k", effect); err != nil {
 		t.Error(err)
 	}
@@ -129,11 +134,19 @@ func TestOnceOutlivesLease(t *testing.T) {
 
 func TestRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until := time.Now().Add(20 * time.Second)
-		for _, err := range []error{&ledger.HeldError{Until: until}, &ledger.UncertainError{Until: until, Err: errors.New("lost")}} {
-			after, ok := errors.AsType[*retryAfterError](retried(err))
-			if !ok || after.after != 21*time.Second {
-				t.Errorf("%v: %+v", err, after)
+		o, until := &once{}, time.Now().Add(20*time.Second)
+		after, ok := errors.AsType[*retryAfterError](o.retried(t.Context(), &ledger.UncertainError{Until: until, Err: errors.New("lost")}, 0))
+		if !ok || after.after != 21*time.Second {
+			t.Errorf("uncertain: %+v", after)
+		}
+		held, ok := errors.AsType[*postponedError](o.retried(t.Context(), &ledger.HeldError{Until: until}, 0))
+		if !ok || held.after != 21*time.Second {
+			t.Errorf("held: %+v", held)
+		}
+		o.due = time.Now().Add(-waitMost - time.Second)
+		for _, err := range []error{&ledger.HeldError{Until: until}, ErrLedgerUnreachable} {
+			if err := o.retried(t.Context(), err, 0); err == nil || IsPostponed(err) || IsPermanent(err) {
+				t.Errorf("after %v: %v", waitMost, err)
 			}
 		}
 	})
@@ -150,6 +163,7 @@ func TestCollect(t *testing.T) {
 		"all":     {Collect(Permanent(a), nil, Permanent(b)), true, []error{a, b}},
 		"some":    {Collect(Permanent(a), nil, b), false, []error{a, b}},
 		"none":    {Collect(a, b), false, []error{a, b}},
+		"waits":   {Collect(Postpone(a, time.Minute), Permanent(b)), false, []error{a, b}},
 	} {
 		if (c.err == nil) != (c.is == nil) || IsPermanent(c.err) != c.permanent {
 			t.Errorf("%s: %v, permanent %v", name, c.err, IsPermanent(c.err))
@@ -158,6 +172,18 @@ func TestCollect(t *testing.T) {
 			if !errors.Is(c.err, e) || !strings.Contains(c.err.Error(), e.Error()) {
 				t.Errorf("%s: %v is not %v", name, c.err, e)
 			}
+		}
+	}
+	for name, c := range map[string]struct {
+		err   error
+		waits bool
+	}{
+		"all wait":        {err: Collect(Postpone(a, time.Minute), Postpone(b, time.Hour)), waits: true},
+		"waits, parked":   {err: Collect(Permanent(b), Postpone(a, time.Minute)), waits: true},
+		"waits and fails": {err: Collect(Postpone(a, time.Minute), b)},
+	} {
+		if IsPostponed(c.err) != c.waits || !errors.Is(c.err, a) || !errors.Is(c.err, b) {
+			t.Errorf("%s: %v, postponed: %v", name, c.err, !c.waits)
 		}
 	}
 	if got := Collect(RetryAfter(a, time.Minute), Permanent(b)); got == nil {

@@ -1,7 +1,9 @@
 package task
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"strconv"
 	"time"
@@ -49,7 +51,11 @@ func IsPostponed(err error) bool {
 func (s *shift) comeAgain(d *delivery, err error) Outcome {
 	e, _ := errors.AsType[*postponedError](err)
 	after := wholeSeconds(e.after)
-	s.about(d).Info("task postponed", "reason", err, "pause", after)
+	level := slog.LevelInfo
+	if errors.Is(err, ErrLedgerUnreachable) {
+		level = slog.LevelDebug // the outage logs itself, once for all
+	}
+	s.about(d).Log(context.Background(), level, "task postponed", "reason", err, "pause", after)
 	if s.hold(d, after, nil) {
 		return Postponed
 	}

@@ -109,6 +109,7 @@ type shift struct {
 	lends   bool            // slots of requests for messages, to those that wait
 	mayHold bool            // messages, in their line, while they wait
 	orders  *orders         // nil: there are no records
+	away    *outage         // of the ledger
 	teller  teller          // of what runs, to those who ask
 	limits  *limits         // nil: there are none
 	stopped <-chan struct{} // closed when no more is received
@@ -124,6 +125,7 @@ type shift struct {
 func newShift(w *Worker, o WorkerOptions, redrive *queue.DeadLetter) *shift {
 	s := &shift{Worker: w, o: o, slots: make(chan struct{}, o.Concurrency), fifo: isFIFO(w.q.Name())}
 	s.log = o.Log.With("queue", w.q.Name())
+	s.away = &outage{log: s.log}
 	if redrive != nil {
 		s.redrive = redrive.MaxReceives
 	}

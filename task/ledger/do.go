@@ -112,5 +112,8 @@ func (d *drive) receipt() (Receipt, error) {
 	case endUnrecorded:
 		return Receipt{}, &UnrecordedError{Key: key, Sent: d.attempt.outcome.fate == fateSent, Err: errors.Join(d.storeErr, d.effectErr)}
 	}
+	if unread, ok := errors.AsType[*unreadableError](d.storeErr); ok {
+		return Receipt{}, unread // the store is there
+	}
 	return Receipt{}, fmt.Errorf("ledger: %q: %w: %w", key, ErrUnreachable, d.storeErr)
 }

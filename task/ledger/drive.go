@@ -134,8 +134,9 @@ func (d *drive) patient(ctx context.Context, err error) bool {
 	}
 	d.failures++
 	d.storeErr = err
+	_, unread := errors.AsType[*unreadableError](err)
 	switch {
-	case errors.Is(err, records.ErrClosed), errors.Is(err, ErrNewer):
+	case unread, errors.Is(err, records.ErrClosed):
 		return false
 	case d.atStake():
 		ctx = context.WithoutCancel(ctx)

@@ -19,6 +19,18 @@ const version = 1
 // Nothing is sent, as it may say what this one does not understand.
 var ErrNewer = errors.New("ledger: the record is of a newer version: update this program")
 
+// unreadableError is a record that is there and cannot be read.
+type unreadableError struct {
+	key string
+	err error
+}
+
+func (e *unreadableError) Error() string {
+	return fmt.Sprintf("ledger: record of %q cannot be read, so nothing is sent: %v", e.key, e.err)
+}
+
+func (e *unreadableError) Unwrap() error { return e.err }
+
 // wireEntry is an entry as it is written, in this order.
 type wireEntry struct {
 	V       int      `json:"v"`
@@ -56,7 +68,7 @@ func (e *Entry) encode() ([]byte, error) {
 // send.
 func decode(key string, value []byte) (Entry, error) {
 	fail := func(err error) (Entry, error) {
-		return Entry{}, fmt.Errorf("ledger: record of %q cannot be read, so nothing is sent: %w", key, err)
+		return Entry{}, &unreadableError{key, err}
 	}
 	if len(value) > maxEntry {
 		return fail(fmt.Errorf("it has %d bytes, more than %d", len(value), maxEntry))

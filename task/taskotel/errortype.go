@@ -32,7 +32,8 @@ func errorType(err error) attribute.KeyValue {
 	for _, known := range []struct {
 		err  error
 		name string
-	}{{task.ErrLeaseLost, "lease_lost"}, {task.ErrDraining, "draining"}, {task.ErrTimeout, "timeout"}, {errExited, "exited"}} {
+	}{{task.ErrLeaseLost, "lease_lost"}, {task.ErrDraining, "draining"}, {task.ErrTimeout, "timeout"}, {errExited, "exited"},
+		{task.ErrLedgerUnreachable, "ledger_unreachable"}} {
 		if errors.Is(err, known.err) {
 			return semconv.ErrorTypeKey.String(known.name)
 		}

@@ -107,7 +107,13 @@ func (m measured) end(ctx context.Context, err error) {
 	m.i.duration.RecordSet(ctx, time.Since(m.begun).Seconds(), m.i.failed(m.l, err))
 }
 
-func (i *instruments) countFinished(name, queue string, outcome task.Outcome) {
-	i.finished.Add(context.Background(), 1, metric.WithAttributes(
-		semconv.MessagingSystemAWSSQS, semconv.MessagingDestinationName(queue), taskKey.String(name), outcomeKey.String(string(outcome))))
+// countFinished tells runs that wait for their ledger from others that were
+// postponed: that is for a person to see to.
+func (i *instruments) countFinished(name string, r task.Result) {
+	set := []attribute.KeyValue{semconv.MessagingSystemAWSSQS, semconv.MessagingDestinationName(r.Run.Queue), taskKey.String(name),
+		outcomeKey.String(string(r.Outcome))}
+	if r.Outcome == task.Postponed && errors.Is(r.Err, task.ErrLedgerUnreachable) {
+		set = append(set, errorType(r.Err))
+	}
+	i.finished.Add(context.Background(), 1, metric.WithAttributes(set...))
 }

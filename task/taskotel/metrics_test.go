@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -117,6 +118,31 @@ func TestMetrics(t *testing.T) {
 		if got := s.value(c.family, c.labels...); got != c.want {
 			t.Errorf("%s%v is %v, not %v", c.family, c.labels, got, c.want)
 		}
+	}
+}
+
+// TestWaitsForLedger: what waits for its ledger is told from what else is
+// postponed.
+func TestWaitsForLedger(t *testing.T) {
+	r := newRig(t)
+	option, scrape := metered(t)
+	tel := r.telemetry(taskotel.Options{MeterProvider: sdkmetric.NewMeterProvider(option)})
+	waits := task.Define("waits", func(_ context.Context, ledger bool) error {
+		if ledger {
+			return task.Postpone(task.ErrLedgerUnreachable, time.Minute)
+		}
+		return task.Postpone(errors.New("asked for patience"), time.Minute)
+	})
+	if _, err := waits.EnqueueMany(t.Context(), task.NewClient(r.q, nil), []bool{true, false, true}); err != nil {
+		t.Fatal(err)
+	}
+	r.work(tel, 3, waits)
+	of := []string{"dayfly_task_name=waits", "dayfly_task_outcome=postponed"}
+	if got := scrape().value("dayfly_task_finished_total", append(of, "error_type=ledger_unreachable")...); got != 2 {
+		t.Errorf("%v runs waited for the ledger, not 2", got)
+	}
+	if n := len(scrape()["dayfly_task_finished_total"].GetMetric()); n != 2 {
+		t.Errorf("%d series, not one for either reason", n)
 	}
 }
 

@@ -102,5 +102,5 @@ func (t *Telemetry) finish(r task.Result) {
 	if _, unknown := errors.AsType[*task.UnknownTaskError](r.Err); !unknown && r.Run.Task != "" {
 		name = t.names.bounded(r.Run.Task)
 	}
-	t.countFinished(name, r.Run.Queue, r.Outcome)
+	t.countFinished(name, r)
 }
