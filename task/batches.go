@@ -21,6 +21,8 @@ const (
 
 	batchExtension   = "dayflybatch"
 	batchPrefix      = "task/batch/"
+	shardPrefix      = "task/shard/"
+	batchMark        = "task-batch" // of the heads of those that are not complete
 	batchVersion     = 1
 	batchRetention   = 30 * 24 * time.Hour
 	maxBatchID       = MaxID - len("/10000")
@@ -54,10 +56,11 @@ func (b Batch) Strict() Batch {
 // head is the record of a batch.
 type head struct {
 	V        int    `json:"v"`
-	N        int    `json:"n"`      // members
-	Sum      string `json:"sum"`    // of what the members and the completion are
-	Then     string `json:"then"`   // the message of the completion task
-	Policy   string `json:"policy"` // "run", or "dead-letter" where a member failed
+	N        int    `json:"n"`               // members
+	Sum      string `json:"sum"`             // of what the members and the completion are
+	Then     string `json:"then"`            // the message of the completion task
+	Policy   string `json:"policy"`          // "run", or "dead-letter" where a member failed
+	Queue    string `json:"queue,omitempty"` // where the members are
 	At       string `json:"at"`
 	Until    int64  `json:"until"`    // seconds since 1970: when the records end
 	Enqueued int    `json:"enqueued"` // members known to be
@@ -124,7 +127,7 @@ func (b Batch) open(ctx context.Context, c *Client, s *records.Store, id, group 
 		return head{}, err
 	}
 	now := time.Now()
-	h := head{V: batchVersion, N: len(b.members), Sum: b.sum(), Then: then, Policy: "run", At: stamp(now),
+	h := head{V: batchVersion, N: len(b.members), Sum: b.sum(), Then: then, Policy: "run", Queue: c.q.Name(), At: stamp(now),
 		Until: now.Add(batchRetention).Unix(), Full: make([]byte, (shardsOf(len(b.members))+7)/8)}
 	if b.strict {
 		h.Policy = thenDeadLettered
@@ -233,7 +236,11 @@ func changeHead(ctx context.Context, s *records.Store, id string, change func(*h
 
 func (h head) record() (records.Record, error) {
 	value, err := json.Marshal(h)
-	return records.Record{Value: value, Expires: time.Unix(h.Until, 0)}, err
+	r := records.Record{Value: value, Expires: time.Unix(h.Until, 0)}
+	if h.Complete == "" {
+		r.Mark = batchMark
+	}
+	return r, err
 }
 
 func decodeHead(r records.Record) (h head, err error) {

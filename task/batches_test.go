@@ -293,7 +293,7 @@ func TestBatchRedriven(t *testing.T) {
 	s := records.New(memrecords.New())
 	m := &batchMember{ID: "b", Index: 1, N: 2, Until: time.Now().Add(time.Hour).Unix()}
 	for _, failure := range []error{errInjected, errInjected, nil, errInjected} {
-		must[bool](t)(settleMember(t.Context(), s, m, failure))
+		must[bool](t)(settleMember(t.Context(), s, m, failure, true))
 	}
 	failed, err := readFailures(t.Context(), s, "b", 2)
 	if err != nil || len(failed) != 0 {

@@ -96,11 +96,17 @@ func (o *orders) set(paused bool, cancelled map[string]bool) (turned bool) {
 	return turned
 }
 
-// watch reads the orders each second until stop is closed. A listing that takes
-// long is made less often, so that a slow store is not asked all the time.
+// watch reads the orders each second until stop is closed, and looks for dead
+// members of batches beside. A listing that takes long is made less often, so
+// that a slow store is not asked all the time.
 func (s *shift) watch(stop <-chan struct{}) {
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	if s.mayHold { // else there is a test's clock, and nobody dies
+		sweeping.Go(func() { s.sweepLetters(ctx) })
+	}
 	go func() { // ends with watch
 		select {
 		case <-stop:
