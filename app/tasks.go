@@ -29,6 +29,7 @@ type tasks struct {
 	mu     sync.Mutex
 	looked time.Time // zero: the pauses are to be asked for
 	paused []dash.Pause
+	heard  map[string]heard // by the queue's name in the service
 
 	backlogs backlogs
 }

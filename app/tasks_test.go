@@ -2,10 +2,12 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,6 +78,10 @@ type queueShown struct {
 	Paused   *dash.Pause
 	Activity dash.Activity
 	Queue    struct{ Visible, Delayed int }
+	Running  *struct {
+		Total int
+		Tasks []dash.TaskRun
+	}
 }
 
 // TestDashboardTasks: a person sees on the dashboard what dayfly pushes, and
@@ -142,6 +148,10 @@ func TestDashboardTasks(t *testing.T) {
 
 	id := enqueue("held")
 	<-held
+	d.eventually("what runs is shown", func() bool {
+		r := look().Running
+		return r != nil && r.Total == 1 && r.Tasks[0].ID == id && r.Tasks[0].Task == "held" && strings.HasSuffix(r.Tasks[0].Worker, fmt.Sprintf("/%d", os.Getpid()))
+	})
 	if said := d.press("/task/cancel", url.Values{"id": {id}, "why": {"twice"}}); !strings.HasPrefix(said, "Cancelled: it is removed when a worker receives it") {
 		t.Errorf("says %q", said)
 	}

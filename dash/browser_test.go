@@ -143,7 +143,7 @@ func TestPictures(t *testing.T) {
 			continue
 		}
 		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{390, 1200} {
+			for _, width := range []int64{400, 1400} {
 				call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 				b.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.base+p.path), chromedp.Sleep(200*time.Millisecond))

@@ -132,7 +132,7 @@ func (d *Dash) routes() error {
 	pages := []*page{
 		{pattern: "GET /{$}", name: "overview", nav: "Overview", live: []string{"attention", "traffic", "processes"}, load: d.overview},
 		{pattern: "GET /queues", name: "queues", nav: "Queues", live: []string{"queues", "outboxes"}, load: d.queues, external: d.QueueService != ""},
-		{pattern: "GET /queues/{queue}", name: "queue", nav: "Queues", live: []string{"control", "counts", "activity", "messages"}, load: d.queue, external: d.QueueService != ""},
+		{pattern: "GET /queues/{queue}", name: "queue", nav: "Queues", live: []string{"control", "counts", "activity", "running", "messages"}, load: d.queue, external: d.QueueService != ""},
 		{pattern: "GET /queues/{queue}/messages/{id}", name: "message", nav: "Queues", load: d.message},
 		{pattern: "GET /effects", name: "effects", nav: "Queues", live: []string{"effects"}, load: d.effects, external: d.RecordService != ""},
 		{pattern: "GET /task", name: "task", nav: "Queues", live: []string{"status"}, load: d.task, external: d.RecordService != ""},

@@ -352,6 +352,10 @@ func queryAttr(t *testing.T, n *html.Node, selector, name string) string {
 	return attr(query(t, n, selector), name)
 }
 
+func queryAll(n *html.Node, selector string) []*html.Node {
+	return cascadia.QueryAll(n, cascadia.MustCompile(selector))
+}
+
 func query(t *testing.T, n *html.Node, selector string) *html.Node {
 	t.Helper()
 	m := cascadia.Query(n, cascadia.MustCompile(selector))

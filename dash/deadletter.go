@@ -120,7 +120,7 @@ func (d *Dash) deleteMatching(r *http.Request) (done, error) {
 	case d.Queues == nil:
 		return done{}, ErrNotFound
 	case !f.Any():
-		return done{}, invalid("task or q must say which messages are to be deleted")
+		return done{}, invalid("task, q or state must say which messages are to be deleted")
 	case r.PostForm.Get("confirm") != name:
 		return done{}, invalid("to delete messages of %s, its name must be given", name)
 	}
@@ -191,12 +191,15 @@ func (d *Dash) sweep(ctx context.Context, name string, f messageFilter, do func(
 }
 
 // back is the page of messages that a form was on, of the queue it is about.
-func back(r *http.Request) string {
+func back(r *http.Request) string { return viewOf(r, r.PathValue("queue")) }
+
+// viewOf is the page of a queue's messages that a form was on.
+func viewOf(r *http.Request, name string) string {
 	v, err := url.ParseQuery(r.PostForm.Get("view"))
 	if err != nil {
 		v = nil
 	}
-	return address(newFilter(v).query(v.Get("after")), "queues", r.PathValue("queue"))
+	return address(newFilter(v).query(v.Get("after")), "queues", name)
 }
 
 func (d *Dash) deleteMessage(r *http.Request) (done, error) {

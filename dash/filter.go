@@ -3,6 +3,7 @@ package dash
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dayfly-dev/dayfly/queue"
@@ -20,14 +21,22 @@ const (
 type messageFilter struct {
 	Task string `json:"task"` // its name
 	Text string `json:"q"`    // in id, error, source or body, whatever the case
+	// State of the messages; "": any.
+	State queue.State `json:"state"`
 }
+
+var states = []queue.State{queue.StateVisible, queue.StateDelayed, queue.StateInFlight}
 
 func newFilter(v url.Values) messageFilter {
 	cut := func(name string) string {
 		s := strings.TrimSpace(v.Get(name))
 		return s[:min(len(s), filterLong)]
 	}
-	return messageFilter{Task: cut("task"), Text: cut("q")}
+	f := messageFilter{Task: cut("task"), Text: cut("q"), State: queue.State(v.Get("state"))}
+	if !slices.Contains(states, f.State) {
+		f.State = ""
+	}
+	return f
 }
 
 // Any reports whether it picks at all.
@@ -35,6 +44,9 @@ func (f messageFilter) Any() bool { return f != messageFilter{} }
 
 func (f messageFilter) pass(b queue.Browsed) bool {
 	if f.Task != "" && f.Task != taskOf(b) {
+		return false
+	}
+	if f.State != "" && f.State != b.State {
 		return false
 	}
 	if f.Text == "" {
@@ -61,7 +73,7 @@ func taskOf(b queue.Browsed) string {
 // query are the parts of a queue page's address that say what it shows.
 func (f messageFilter) query(after string) url.Values {
 	q := url.Values{}
-	for name, value := range map[string]string{"task": f.Task, "q": f.Text, "after": after} {
+	for name, value := range map[string]string{"task": f.Task, "q": f.Text, "state": string(f.State), "after": after} {
 		if value != "" {
 			q.Set(name, value)
 		}

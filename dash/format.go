@@ -16,19 +16,20 @@ import (
 // funcs are what templates format values with.
 func (d *Dash) funcs() template.FuncMap {
 	return template.FuncMap{
-		"ago":     func(t time.Time) string { return relative(d.Now(), t) },
-		"exact":   func(t time.Time) string { return t.Format("2006-01-02 15:04:05.000 MST") },
-		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"clock":   func(t time.Time) string { return t.Local().Format("15:04:05.000") },
-		"bytes":   byteSize,
-		"dur":     duration,
-		"count":   count,
-		"rate":    rate,
-		"percent": func(f float64) string { return percent(f) },
-		"strip":   strip,
-		"isURL":   isURL,
-		"nav":     func() []navEntry { return navigation },
-		"add":     func(a, b int) int { return a + b },
+		"ago":      func(t time.Time) string { return relative(d.Now(), t) },
+		"sinceNow": func(t time.Time) time.Duration { return max(0, d.Now().Sub(t)).Truncate(time.Second) },
+		"exact":    func(t time.Time) string { return t.Format("2006-01-02 15:04:05.000 MST") },
+		"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"clock":    func(t time.Time) string { return t.Local().Format("15:04:05.000") },
+		"bytes":    byteSize,
+		"dur":      duration,
+		"count":    count,
+		"rate":     rate,
+		"percent":  func(f float64) string { return percent(f) },
+		"strip":    strip,
+		"isURL":    isURL,
+		"nav":      func() []navEntry { return navigation },
+		"add":      func(a, b int) int { return a + b },
 	}
 }
 

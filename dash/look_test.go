@@ -52,6 +52,11 @@ func fill(t testing.TB, f *fixture) {
 	if err := f.queues.CreateQueue(ctx, "mails", queue.Attributes{}, nil); err != nil {
 		t.Fatal(err)
 	}
+	w := workers(2, 120)
+	w[0].Runs[0].Key, w[0].Runs[0].Done, w[0].Runs[0].Text = "shop-17", 62.5, "1,250 of 2,000 pictures"
+	w[0].Runs[1].Task, w[0].Runs[1].ID, w[0].Runs[1].Key = "resize_pictures_of_a_catalogue_with_a_long_name", longID, longID
+	w[1].Host, w[1].Runs[1].Ending, w[1].Runs[2].Attempt = "ip-10-0-113-27.eu-central-1.compute.internal", "task: cancelled", 3
+	f.tasks.works(w...)
 	down := f.tasks.activity["default"]
 	down.Push = &Push{URL: "https://" + strings.Repeat("a-rather-long-name.", 5) + "example.com/tasks/of/the/mailer", Outcomes: down.Push.Outcomes, Down: true, Since: now.Add(-11 * time.Minute), Next: now,
 		Error: "Post \"https://a-rather-long-name.example.com/tasks/of/the/mailer\": dial tcp 10.0.113.27:443: connect: connection refused"}

@@ -41,7 +41,8 @@ type queuePage struct {
 	Service   string        `json:"service"`
 	Activity  *activity     `json:"activity,omitempty"`
 	Pausable  bool          `json:"pausable"`
-	Paused    *Pause        `json:"paused,omitempty"` // nil: it is not
+	Paused    *Pause        `json:"paused,omitempty"`  // nil: it is not
+	Running   *running      `json:"running,omitempty"` // nil: nobody could say
 	Browsable bool          `json:"browsable"`
 	Filter    messageFilter `json:"filter"`
 	Looked    int           `json:"looked"` // messages that the filter was held against
@@ -58,6 +59,14 @@ func (p queuePage) View() string { return p.Filter.query(p.After).Encode() }
 
 // First is the address of the first page.
 func (p queuePage) First() string { return address(p.Filter.query(""), "queues", p.Queue.Name) }
+
+// InFlight is the address of the messages that somebody received.
+func (p queuePage) InFlight() string {
+	return address(messageFilter{State: queue.StateInFlight}.query(""), "queues", p.Queue.Name)
+}
+
+// States are those that messages can be picked by.
+func (queuePage) States() []queue.State { return states }
 
 // NextPage goes on after the last message looked at.
 func (p queuePage) NextPage() string { return address(p.Filter.query(p.Next), "queues", p.Queue.Name) }
@@ -122,6 +131,7 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 		d.Log.Warn("pauses not read", "error", err)
 	}
 	p.Pausable, p.Paused = d.Tasks != nil && d.Tasks.Activity(name).Pausable, paused[name]
+	p.Running = d.running(ctx, row)
 	l, err := d.lookThrough(ctx, name, p.After, p.Filter)
 	if errors.Is(err, queue.ErrUnsupported) {
 		p.Browsable = false

@@ -71,7 +71,11 @@ func (d *Dash) cancel(r *http.Request) (done, error) {
 		return done{}, invalid("id must be the id of a task, of at most %d bytes", longestID)
 	}
 	text, err := d.Tasks.Cancel(r.Context(), id, strip(r.PostForm.Get("why"), 500))
-	return done{Text: text, Next: taskAddress(id)}, err
+	next := taskAddress(id)
+	if name := r.PostForm.Get("queue"); name != "" { // it was pressed there
+		next = viewOf(r, name)
+	}
+	return done{Text: text, Next: next}, err
 }
 
 func taskAddress(id string) string { return address(url.Values{"id": {id}}, "task") }

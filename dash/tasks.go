@@ -35,6 +35,11 @@ type Tasks interface {
 	// is not known. why may be empty.
 	Cancel(ctx context.Context, id, why string) (text string, err error)
 
+	// Runs asks the workers of a queue what they run, and returns what they said
+	// last: all of it a second or two after it was first asked for. ErrNotFound:
+	// they cannot say it here, as there is no store of records.
+	Runs(ctx context.Context, queue string) ([]Worker, error)
+
 	// Outboxes are the databases whose rows become tasks, by name. A database
 	// that does not answer says so in its Outbox, soon.
 	Outboxes(ctx context.Context) []Outbox
