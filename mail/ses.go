@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 )
 
 type sesSender struct{ client *sesv2.Client }
@@ -25,7 +27,7 @@ func openSES(ctx context.Context, o Options) (Sender, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("mail: SES needs a region: set AWS_REGION")
 	}
-	return &sesSender{sesv2.NewFromConfig(cfg)}, nil
+	return &sesSender{sesv2.NewFromConfig(cfg, func(o *sesv2.Options) { o.APIOptions = append(o.APIOptions, awsclient.SteadyBody) })}, nil
 }
 
 func (s *sesSender) Send(ctx context.Context, m *Message) error {

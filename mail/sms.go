@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 )
 
 // MaxText is the longest text message in characters (SNS, Publish); it travels
@@ -82,7 +84,7 @@ func OpenText(ctx context.Context, address string, opts *Options) (TextSender, e
 	if cfg.Region == "" {
 		return nil, errors.New("mail: SNS needs a region: set AWS_REGION")
 	}
-	return &snsSender{sns.NewFromConfig(cfg)}, nil
+	return &snsSender{sns.NewFromConfig(cfg, func(o *sns.Options) { o.APIOptions = append(o.APIOptions, awsclient.SteadyBody) })}, nil
 }
 
 type snsSender struct{ client *sns.Client }

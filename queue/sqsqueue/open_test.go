@@ -206,7 +206,7 @@ func (c *closes) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// See the type steady.
+// See awsclient.Body.
 func TestBodyEndsWithoutError(t *testing.T) {
 	e := start(t)
 	o := client(e.url).Options()

@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
@@ -59,7 +60,7 @@ var (
 // New returns the driver that uses a client's configuration and connections.
 // Closing it leaves them alone.
 func New(client *sqs.Client, _ *Options) *Service {
-	s := &Service{client: sqs.New(client.Options(), withSteadyBody), direct: newDirect(client.Options())}
+	s := &Service{client: sqs.New(client.Options(), func(o *sqs.Options) { o.APIOptions = append(o.APIOptions, awsclient.SteadyBody) }), direct: newDirect(client.Options())}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }

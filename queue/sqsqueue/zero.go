@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 )
 
 // The SDK leaves zeros out of a request, and SQS then takes the queue's own
@@ -47,37 +49,10 @@ func rewrite(request any, patch func([]byte) []byte) error {
 	if err != nil {
 		return err
 	}
-	changed, err := r.SetStream(steady{bytes.NewReader(patch(body))})
+	changed, err := r.SetStream(awsclient.Body{ReadSeeker: bytes.NewReader(patch(body))})
 	if err != nil {
 		return err
 	}
 	*r = *changed
 	return nil
-}
-
-// steady is a request body without the method WriteTo. With it, smithy-go
-// 1.28.8 tells net/http of an error (io.EOF out of WriteTo) when a reply comes
-// before net/http is quite done with the request, and net/http then closes the
-// connection under the reply: a large Receive fails, is retried, and what the
-// first took stays hidden until its visibility ends. Seen once in about 200
-// receives of 1 MiB on a busy machine.
-type steady struct{ io.ReadSeeker }
-
-// withSteadyBody makes all requests of a client have such bodies.
-func withSteadyBody(o *sqs.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Serialize.Add(middleware.SerializeMiddlewareFunc("dayfly.steady",
-			func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
-				if r, ok := in.Request.(*smithyhttp.Request); ok {
-					if body, ok := r.GetStream().(io.ReadSeeker); ok {
-						changed, err := r.SetStream(steady{body})
-						if err != nil {
-							return middleware.SerializeOutput{}, middleware.Metadata{}, err
-						}
-						*r = *changed
-					}
-				}
-				return next.HandleSerialize(ctx, in)
-			}), middleware.After)
-	})
 }

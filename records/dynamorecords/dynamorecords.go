@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 	"github.com/dayfly-dev/dayfly/records/driver"
 )
 
@@ -72,8 +73,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := checkPrefix(opts.Prefix); err != nil {
 		return nil, err
 	}
-	once := dynamodb.New(opts.Client.Options(), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-	s := &Store{reads: opts.Client, writes: once, table: opts.Table, prefix: opts.Prefix}
+	client := dynamodb.New(opts.Client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, awsclient.SteadyBody) })
+	once := dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+	s := &Store{reads: client, writes: once, table: opts.Table, prefix: opts.Prefix}
 	if err := s.prepare(ctx, opts.MustExist); err != nil {
 		return nil, fmt.Errorf("dynamorecords: table %s: %w", opts.Table, err)
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/dayfly-dev/dayfly/internal/awsclient"
 	"github.com/dayfly-dev/dayfly/records/driver"
 )
 
@@ -80,8 +81,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	once := s3.New(opts.Client.Options(), func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
-	s := &Store{reads: opts.Client, writes: once, bucket: opts.Bucket, prefix: prefix}
+	client := s3.New(opts.Client.Options(), func(o *s3.Options) { o.APIOptions = append(o.APIOptions, awsclient.SteadyBody) })
+	once := s3.New(client.Options(), func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
+	s := &Store{reads: client, writes: once, bucket: opts.Bucket, prefix: prefix}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := s.probe(ctx); err != nil {
