@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/driver"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/memrecords"
@@ -176,6 +178,38 @@ func TestUniqueMany(t *testing.T) {
 		t.Errorf("one key for all: %q, %v", ids, err)
 	}
 	r.expect("default", "241 0 0")
+}
+
+// TestUniqueManyInOrder: on a FIFO queue the calls are there in their order,
+// whatever order their keys are claimed in.
+func TestUniqueManyInOrder(t *testing.T) {
+	r, s := newFIFO(t, 3), records.New(memrecords.New())
+	def := Define("t", func(context.Context, int) error { return nil })
+	want := make([]int, 150)
+	for i := range want {
+		want[i] = i
+	}
+	must[[]string](t)(def.EnqueueMany(t.Context(), NewClient(r.q, &ClientOptions{Records: s}), want, Unique("", time.Hour)))
+	var got []int
+	for len(got) < len(want) {
+		ms := must[[]queue.Message](t)(r.q.Receive(t.Context(), queue.ReceiveOptions{Max: 10, Visibility: time.Minute}))
+		if len(ms) == 0 {
+			t.Fatalf("%d of %d calls are there", len(got), len(want))
+		}
+		for _, m := range ms {
+			var n int
+			if err := json.Unmarshal(must[*Event](t)(Decode(m.Body)).Data, &n); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, n)
+			if errs := must[[]error](t)(r.q.Delete(t.Context(), m.Receipt)); errs[0] != nil {
+				t.Fatal(errs[0])
+			}
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
 }
 
 // TestUniqueManyFails: what was not sent may be enqueued again at once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -66,6 +67,7 @@ func (c *Client) chunk(ctx context.Context, drafts []draft, ids []string, dup []
 			mine = append(mine, i)
 		}
 	})
+	slices.Sort(mine) // claims end in any order; a FIFO queue has them sent in that of the calls
 	err := c.sendMine(ctx, drafts, mine, ids)
 	for i := range drafts {
 		if j := first[drafts[i].unique.Key]; j != i {
