@@ -25,7 +25,8 @@ type runKey struct{}
 // ofRun is what the context of a run carries.
 type ofRun struct {
 	Run
-	log *slog.Logger // nil: the default one
+	log    *slog.Logger // nil: the default one
+	orders *orders      // nil: of a worker without records
 }
 
 // Info returns the description of the run whose context ctx is or derives

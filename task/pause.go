@@ -46,6 +46,18 @@ func Pause(ctx context.Context, s *records.Store, queue string, options ...Order
 	return pausedBy(r), first, nil
 }
 
+// Pausing is closed when the queue of the run of ctx is paused, now or later: a
+// task that waits for something before it does anything returns Postpone then,
+// and comes again when the queue is resumed. It is nil outside of a run, and
+// where the worker has no Records.
+func Pausing(ctx context.Context) <-chan struct{} {
+	r, ok := ctx.Value(runKey{}).(*ofRun)
+	if !ok || r.orders == nil {
+		return nil
+	}
+	return r.orders.pausing()
+}
+
 // Resume ends the pause of a queue, and reports whether it was paused.
 func Resume(ctx context.Context, s *records.Store, queue string) (was bool, err error) {
 	if err := checkPaused(s, queue); err != nil {

@@ -98,7 +98,7 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 
 // execute runs the task within its timeout and its lease.
 func (s *shift) execute(ctx context.Context, d *delivery, t definition, event *Event) {
-	ctx = withEffects(context.WithValue(ctx, runKey{}, &ofRun{d.run, s.given}), s.o.Ledger, s.away, event)
+	ctx = withEffects(context.WithValue(ctx, runKey{}, &ofRun{d.run, s.given, s.orders}), s.o.Ledger, s.away, event)
 	ctx, cancel := context.WithCancelCause(ctx)
 	var abandon *time.Timer
 	if t.timeout > 0 {

@@ -61,6 +61,18 @@ func (o *orders) isPaused() bool {
 	return o.paused
 }
 
+// pausing is closed when the queue is paused.
+func (o *orders) pausing() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.paused {
+		return closed
+	}
+	return o.changed
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 // order is the id by which a task is cancelled; "" if it is not.
 func (o *orders) order(d *delivery) string {
 	if o == nil {

@@ -52,8 +52,8 @@ type try struct {
 }
 
 // exchange sends the request and reads the answer. As long as nothing was sent
-// it gives up at Run's end, and after patience unless that is 0; once something
-// was, after Timeout.
+// it gives up at Run's end and when the queue is paused, and after patience
+// unless that is 0; once something was, after Timeout.
 func (p *Pusher) exchange(ctx context.Context, r *http.Request, patience time.Duration) try {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -69,6 +69,8 @@ func (p *Pusher) exchange(ctx context.Context, r *http.Request, patience time.Du
 		select {
 		case <-p.stopping:
 			a.giveUp(errStopping)
+		case <-task.Pausing(ctx):
+			a.giveUp(errPaused)
 		case <-late:
 			a.giveUp(errNotReached)
 		case <-over:

@@ -55,7 +55,11 @@ func (g *gate) init(log *slog.Logger) { g.log, g.changed = log, make(chan struct
 
 // enter waits until a push may go. probe is to be handed to leave.
 func (g *gate) enter(ctx context.Context, stopping <-chan struct{}) (probe bool, err error) {
+	paused := task.Pausing(ctx)
 	for {
+		if isClosed(paused) {
+			return false, errPaused
+		}
 		g.mu.Lock()
 		wait, changed := time.Until(g.next), g.changed
 		switch {
@@ -76,6 +80,7 @@ func (g *gate) enter(ctx context.Context, stopping <-chan struct{}) (probe bool,
 		case <-timer.C:
 		case <-stopping:
 			err = errStopping
+		case <-paused: // said above
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
@@ -140,7 +145,7 @@ func (x try) asked() time.Duration {
 func (x try) verdict() verdict {
 	switch {
 	case x.err == nil && x.status == 0,
-		errors.Is(x.err, errStopping), errors.Is(x.err, task.ErrDraining), errors.Is(x.err, task.ErrLeaseLost), errors.Is(x.err, task.ErrCancelled):
+		errors.Is(x.err, errStopping), errors.Is(x.err, errPaused), errors.Is(x.err, task.ErrDraining), errors.Is(x.err, task.ErrLeaseLost), errors.Is(x.err, task.ErrCancelled):
 		return silent
 	case unsent(x.err):
 		return missing

@@ -1,7 +1,10 @@
 package push
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,6 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dayfly-dev/dayfly/records"
+	"github.com/dayfly-dev/dayfly/records/memrecords"
+	"github.com/dayfly-dev/dayfly/task"
 )
 
 // TestUnreachable: an endpoint that cannot be reached uses up no attempt,
@@ -230,4 +237,70 @@ func TestPanickingProbe(t *testing.T) {
 		}
 		r.empty()
 	})
+}
+
+// TestPaused: what waits for the endpoint is given back when the queue is paused,
+// with its attempts, whether the endpoint is not reached or answers 503, and is
+// pushed when it is resumed. What the endpoint is at finishes.
+func TestPaused(t *testing.T) {
+	hangs := errors.New("nobody answers") // a connection that is tried for long
+	for name, down := range map[string]error{"refused": errRefused, "unavailable": nil, "hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var broken atomic.Bool
+				broken.Store(true)
+				r := newRig(t, "default", 20, func(w http.ResponseWriter, q *http.Request) {
+					if broken.Load() {
+						w.WriteHeader(503)
+					}
+				})
+				r.o.Records = records.New(memrecords.New())
+				dial := r.o.Transport.(*http.Transport).DialContext
+				r.o.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+					c, err := dial(ctx, network, address)
+					if errors.Is(err, hangs) {
+						<-ctx.Done()
+						err = ctx.Err()
+					}
+					return c, err
+				}
+				r.setDown(down)
+				r.enqueue("a", "b", "c", "d")
+				stop := r.run()
+				time.Sleep(30 * time.Second)
+				if _, _, err := task.Pause(t.Context(), r.o.Records, "default"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(40 * time.Second) // a request under way may bring them once more
+				before, dials := len(r.requests()), r.dialed()
+				r.setDown(nil)
+				broken.Store(false)
+				time.Sleep(time.Hour)
+				if n, m := len(r.requests()), r.dialed(); n != before || m != dials {
+					t.Errorf("while paused: %d requests, %d connections", n-before, m-dials)
+				}
+				if d, err := r.q.Describe(t.Context()); err != nil || d.Visible != 4 {
+					t.Errorf("the queue holds %+v, %v", d, err)
+				}
+				if _, err := task.Resume(t.Context(), r.o.Records, "default"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				stop()
+				if n := len(r.letters()); n != 0 {
+					t.Errorf("%d dead letters", n)
+				}
+				done := 0
+				for _, x := range r.outcomes() {
+					if strings.HasPrefix(x, "done ") {
+						done++
+					}
+				}
+				if done != 4 {
+					t.Errorf("%d done: %v", done, r.outcomes())
+				}
+				r.empty()
+			})
+		})
+	}
 }

@@ -14,8 +14,20 @@ import (
 // lets one be in flight for 12 hours.
 const holdMax = time.Hour
 
-// errStopping is why a task that waited for its endpoint is given back.
-var errStopping = errors.New("push: dayfly is stopping")
+// Why a task that waited for its endpoint is given back.
+var (
+	errStopping = errors.New("push: dayfly is stopping")
+	errPaused   = errors.New("push: the queue is paused")
+)
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
 
 // push sends one task until the endpoint has answered, or the task has waited
 // too long for that.
@@ -45,10 +57,8 @@ func (p *Pusher) push(ctx context.Context, e *task.Event) error {
 		if time.Since(held) > holdMax {
 			return task.Postpone(err, time.Minute)
 		}
-		select {
-		case <-p.stopping:
+		if isClosed(p.stopping) {
 			return task.Postpone(errStopping, 0)
-		default:
 		}
 	}
 }
