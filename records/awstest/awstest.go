@@ -9,9 +9,17 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 
 	"github.com/dayfly-dev/dayfly/internal/need"
 )
+
+// Soon tries again as the SDK does by default, and rests for up to 20 ms before
+// where it rests for up to 20 s: connections that a test breaks are not those of
+// a service that has too much to do.
+var Soon = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 20 * time.Millisecond })
 
 // server runs moto's application, which answers one request at a time: moto looks
 // at a condition and writes in two steps, and has no lock around them. Connections

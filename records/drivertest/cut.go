@@ -91,8 +91,9 @@ var cutTests = map[string]func(*env){
 				if err == nil && len(found) == 0 && next == "" {
 					e.Fatal("listed nothing, and no error")
 				}
-			}, func() { e.lists("m", "a") }
+			}, func() { e.is(r) }
 		})
+		e.lists("m", "a")
 	},
 	// Many write while connections break again and again.
 	"Linearizable": func(e *env) {
