@@ -15,10 +15,12 @@ const routes = {
     await queue.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(task) }));
     return [202, task.id];
   },
-  "POST /tasks": (body, headers) => {
+  "POST /tasks": async (body, headers) => { // async: what it throws is an answer, 500, and not the end of the process
     if (!same(headers.authorization ?? "", `Bearer ${PUSH_TOKEN}`)) return [403]; // not dayfly
     if (headers["ce-type"] !== "greet") return [400, "no such task"];
-    appendFileSync(GREETED, `${headers["ce-id"]} ${JSON.parse(body).name}\n`);
+    const { name } = JSON.parse(body);
+    if (!name) return [400, "nobody to greet"];
+    appendFileSync(GREETED, `${headers["ce-id"]} ${name}\n`);
     return [204];
   },
 };
