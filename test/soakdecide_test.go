@@ -1,6 +1,12 @@
 package test
 
-import "strings"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // decide does what a person does about effects of which nobody knows, who has
 // the mail server's log; then all their tasks have to be done. What is sent
@@ -19,7 +25,7 @@ func (s *soak) decide() {
 		runs := s.runs()
 		for _, e := range found {
 			parked++
-			why[s.decideOne(e.Key, runs)]++
+			why[s.decideOne(e.Key, e.Worker, runs)]++
 		}
 		s.rest()
 	}
@@ -28,7 +34,7 @@ func (s *soak) decide() {
 
 // decideOne says why one was unknown and what was decided. Without a fault that
 // fell on it none may be.
-func (s *soak) decideOne(on string, runs map[string][]*soakRun) string {
+func (s *soak) decideOne(on, worker string, runs map[string][]*soakRun) string {
 	s.t.Helper()
 	key := strings.TrimPrefix(on, "soak/") // of a mail of the Go worker
 	key, _, _ = strings.Cut(strings.TrimPrefix(key, "push/"), "@")
@@ -36,7 +42,7 @@ func (s *soak) decideOne(on string, runs map[string][]*soakRun) string {
 		s.t.Errorf("unknown: %s is no effect of ours", on)
 		return ""
 	}
-	reason := s.doubt(key, runs)
+	reason := cmp.Or(s.doubt(key, runs), s.unrecorded(key, worker, runs))
 	if reason == "" {
 		s.t.Errorf("%s is unknown without a fault in the window", on)
 	}
@@ -46,4 +52,27 @@ func (s *soak) decideOne(on string, runs map[string][]*soakRun) string {
 	}
 	s.h.cli("task", decision, on)
 	return reason + " → " + decision
+}
+
+// settling is how long an outcome may take to be on record: what is stopped
+// while it writes to the ledger's store has the others wait for as long.
+const settling = 15 * time.Second
+
+// unrecorded reports whether the process that the ledger names, as host/pid, was
+// killed before it could record how a run at an effect of key had ended.
+func (s *soak) unrecorded(key, worker string, runs map[string][]*soakRun) string {
+	_, pid, _ := strings.Cut(worker, "/")
+	for _, f := range s.faults {
+		if f.what != "kill" || fmt.Sprint(f.pid) != pid {
+			continue
+		}
+		for _, x := range s.sent {
+			if x.key == key && slices.ContainsFunc(runs[x.id], func(r *soakRun) bool {
+				return !r.ended.IsZero() && r.ended.Before(f.from) && r.ended.Add(settling).After(f.from)
+			}) {
+				return "kill " + f.target + ", before it was recorded"
+			}
+		}
+	}
+	return ""
 }

@@ -16,6 +16,7 @@ type fault struct {
 	from   time.Time
 	to     time.Time // it was going on again; of a kill of a worker, from
 	off    int       // of a clock, from then on, in milliseconds
+	pid    int       // of what was killed
 }
 
 func (f fault) String() string {
@@ -77,6 +78,11 @@ var clockSteps = []int{0, 1500, -1500, 6_000, -6_000, 20_000, -20_000}
 func (s *soak) one(what, target string, p *os.Process, pause time.Duration, off int) {
 	s.t.Helper()
 	f := fault{what: what, target: target, from: time.Now(), off: off}
+	if target == "dayfly" {
+		f.pid = s.h.cmd.Process.Pid
+	} else if p != nil {
+		f.pid = p.Pid
+	}
 	switch {
 	case what == "clock":
 		if err := os.WriteFile(s.clocks+"."+target, []byte(fmt.Sprint(off)), 0o600); err != nil {
