@@ -5,40 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
 	"sync/atomic"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/queue"
-	"github.com/dayfly-dev/dayfly/queue/diskqueue"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/memrecords"
 	"github.com/dayfly-dev/dayfly/task"
 )
-
-type ImportArgs struct {
-	Tenant string
-	File   int
-}
-
-// openQueue is a queue in a folder; a program has it of sqsqueue.Open.
-func openQueue(ctx context.Context) (q *queue.Queue, remove func()) {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	engine, err := diskqueue.Open(dir, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s := queue.New(engine)
-	err = errors.Join(s.CreateQueue(ctx, "default-dead", queue.Attributes{}, nil),
-		s.CreateQueue(ctx, "default", queue.Attributes{DeadLetter: &queue.DeadLetter{Queue: "default-dead", MaxReceives: 5}}, nil))
-	if err != nil {
-		log.Fatal(err)
-	}
-	return s.Queue("default"), func() { _ = errors.Join(s.Close(), os.RemoveAll(dir)) }
-}
 
 // A task that is enqueued already is told by its id.
 func ExampleUnique() {

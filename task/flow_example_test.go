@@ -2,73 +2,28 @@ package task_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
-	"os"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/queue"
-	"github.com/dayfly-dev/dayfly/queue/diskqueue"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/memrecords"
 	"github.com/dayfly-dev/dayfly/task"
 )
 
-type FileArgs struct {
-	Tenant string
-	File   int
-}
-
-// scratchQueue is a queue in a folder; a program has it of sqsqueue.Open.
-func scratchQueue(ctx context.Context) (q *queue.Queue, remove func()) {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	engine, err := diskqueue.Open(dir, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s := queue.New(engine)
-	err = errors.Join(s.CreateQueue(ctx, "default-dead", queue.Attributes{}, nil),
-		s.CreateQueue(ctx, "default", queue.Attributes{DeadLetter: &queue.DeadLetter{Queue: "default-dead", MaxReceives: 5}}, nil))
-	if err != nil {
-		log.Fatal(err)
-	}
-	return s.Queue("default"), func() { _ = errors.Join(s.Close(), os.RemoveAll(dir)) }
-}
-
-// worker runs tasks until the returned function is called.
-func worker(ctx context.Context, q *queue.Queue, store *records.Store, tasks ...task.Definition) (stop func()) {
-	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: tasks, Records: store})
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error)
-	go func() { ended <- w.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-ended; err != nil {
-			log.Fatal(err)
-		}
-	}
-}
-
 // The result of a task, for who enqueued it.
 func ExampleDefineResult() {
 	ctx := context.Background()
-	q, remove := scratchQueue(ctx)
+	q, remove := openQueue(ctx)
 	defer remove()
 	store := records.New(memrecords.New()) // a program has it of records/open
-	count := task.DefineResult("count", func(ctx context.Context, a FileArgs) (int, error) {
+	count := task.DefineResult("count", func(ctx context.Context, a ImportArgs) (int, error) {
 		task.Progress(ctx, 0.5, "half of the rows")
 		return 100 + a.File, nil
 	}, task.Keep(time.Hour))
 	defer worker(ctx, q, store, count)()
 
-	id, err := count.Enqueue(ctx, task.NewClient(q, nil), FileArgs{"ann", 7})
+	id, err := count.Enqueue(ctx, task.NewClient(q, nil), ImportArgs{"ann", 7})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -80,14 +35,14 @@ func ExampleDefineResult() {
 // Each step is enqueued when the one before it has succeeded.
 func ExampleNewChain() {
 	ctx := context.Background()
-	q, remove := scratchQueue(ctx)
+	q, remove := openQueue(ctx)
 	defer remove()
 	store := records.New(memrecords.New())
-	count := task.DefineResult("count", func(_ context.Context, a FileArgs) (int, error) { return 100 + a.File, nil })
+	count := task.DefineResult("count", func(_ context.Context, a ImportArgs) (int, error) { return 100 + a.File, nil })
 	double := task.DefineResult("double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
 	defer worker(ctx, q, store, count, double)()
 
-	id, err := task.NewChain(count.With(FileArgs{"ann", 7}), double.WithResult()).Enqueue(ctx, task.NewClient(q, nil))
+	id, err := task.NewChain(count.With(ImportArgs{"ann", 7}), double.WithResult()).Enqueue(ctx, task.NewClient(q, nil))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,10 +53,10 @@ func ExampleNewChain() {
 // A task that runs when all of the others are settled.
 func ExampleNewBatch() {
 	ctx := context.Background()
-	q, remove := scratchQueue(ctx)
+	q, remove := openQueue(ctx)
 	defer remove()
 	store := records.New(memrecords.New())
-	load := task.Define("load", func(_ context.Context, a FileArgs) error {
+	load := task.Define("load", func(_ context.Context, a ImportArgs) error {
 		if a.File == 2 {
 			return task.Permanent(fmt.Errorf("file %d is not there", a.File))
 		}
@@ -117,7 +72,7 @@ func ExampleNewBatch() {
 	defer worker(ctx, q, store, load, report)()
 
 	id, err := task.NewBatch(report.With("ann@example.com"),
-		load.With(FileArgs{"ann", 1}), load.With(FileArgs{"ann", 2}), load.With(FileArgs{"ann", 3}),
+		load.With(ImportArgs{"ann", 1}), load.With(ImportArgs{"ann", 2}), load.With(ImportArgs{"ann", 3}),
 	).Enqueue(ctx, task.NewClient(q, nil), store)
 	if err != nil {
 		log.Fatal(err)

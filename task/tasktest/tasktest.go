@@ -10,11 +10,14 @@
 // through JSON, a task the worker was not given is an unknown task, attempts
 // are counted and used up, and what fails for good lies in the dead-letter
 // queue. There is no network, no file and no waiting: the queue has a clock of
-// its own, the real one plus what Advance and Drain turned it on.
+// its own, the real one plus what Advance and Drain turned it on. By that clock
+// the records of this package expire too: windows of task.Unique end, results are
+// no longer kept.
 //
-// That clock is the queue's alone. A task that asks time.Now gets the real
-// time; so does task.At, which counts from it. Tests that need a fake time
-// there as well run inside testing/synctest, which works with this package.
+// That clock is the queue's and these records' alone. A task that asks time.Now
+// gets the real time; so do task.At, which counts from it, and limits of rate.
+// Tests that need a fake time there as well run inside testing/synctest, which
+// works with this package.
 package tasktest
 
 import (
@@ -28,7 +31,6 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/records"
-	"github.com/dayfly-dev/dayfly/records/memrecords"
 	"github.com/dayfly-dev/dayfly/task"
 	"github.com/dayfly-dev/dayfly/task/internal/hold"
 )
@@ -46,7 +48,9 @@ type Options struct {
 	Attempts int
 	// Inline runs what is due before Enqueue returns.
 	Inline bool
-	// Client has the options of the client.
+	// Client has the options of the client. Its Records, and those of Worker, are
+	// by default one store of this package, which expires by the queue's clock; a
+	// store that is given goes by the real one.
 	Client *task.ClientOptions
 	// Worker has the options of the worker (Backoff, Log, …), of which this
 	// package sets Tasks, Visibility and Heartbeat itself. The default of
@@ -106,7 +110,8 @@ func (o Options) New(t testing.TB) *Queue {
 			t.Fatalf("tasktest: %v", err)
 		}
 	}
-	q.client = task.NewClient(s.Queue(o.Name), o.Client)
+	q.share()
+	q.client = task.NewClient(s.Queue(o.Name), q.o.Client)
 	if err := q.hire(s); err != nil {
 		t.Fatalf("tasktest: %v", err)
 	}
@@ -119,6 +124,24 @@ func deadName(name string) string {
 		return base + "-dead.fifo"
 	}
 	return name + "-dead"
+}
+
+// share gives client and worker one store of records.
+func (q *Queue) share() {
+	var c task.ClientOptions
+	if q.o.Client != nil {
+		c = *q.o.Client
+	}
+	if c.Records == nil {
+		c.Records = q.o.Worker.Records
+	}
+	if c.Records == nil {
+		c.Records = q.m.records()
+	}
+	if q.o.Worker.Records == nil {
+		q.o.Worker.Records = c.Records
+	}
+	q.o.Client = &c
 }
 
 // nothing is the task of a worker that was given none: a worker needs one.
@@ -136,10 +159,6 @@ func (q *Queue) hire(s *queue.Service) (err error) {
 	// What is received stays so until the worker is done with it: the
 	// queue's clock may be turned on by days while a task runs.
 	w.Visibility, w.Heartbeat = 12*time.Hour, 0
-	if w.Records == nil {
-		w.Records = records.New(memrecords.New())
-	}
-	q.o.Worker.Records = w.Records
 	given := w.OnResult
 	w.OnResult = func(r task.Result) {
 		q.note(r)
@@ -239,6 +258,7 @@ func (q *Queue) turnOnce(drain bool) error {
 	return nil
 }
 
-// Records are those of the worker: Options.Worker.Records, else some in memory.
-// Batches, states and results are there.
+// Records are those of the worker: Options.Worker.Records, else the client's, else
+// some in memory that expire by the queue's clock. Batches, states and results are
+// there.
 func (q *Queue) Records() *records.Store { return q.o.Worker.Records }

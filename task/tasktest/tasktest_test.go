@@ -150,6 +150,60 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
+// TestClock: what is kept on record ends by the queue's clock: windows of unique
+// keys, and results.
+func TestClock(t *testing.T) {
+	ran := 0
+	sum := task.DefineResult("sum", func(_ context.Context, n int) (int, error) { ran++; return n + 1, nil }, task.Keep(time.Hour))
+	q := tasktest.New(t, sum)
+	enqueue := func() (string, error) {
+		return sum.Enqueue(t.Context(), q.Client(), 7, task.Unique("", time.Hour))
+	}
+	first := must[string](t)(enqueue())
+	if id, err := enqueue(); id != first || !errors.Is(err, task.ErrDuplicate) {
+		t.Errorf("at once: %q, %v", id, err)
+	}
+	q.Run()
+	q.Advance(59 * time.Minute)
+	if id, err := enqueue(); id != first || !errors.Is(err, task.ErrDuplicate) {
+		t.Errorf("after 59 minutes: %q, %v", id, err)
+	}
+	if got := must[int](t)(sum.Wait(t.Context(), q.Records(), first)); got != 8 {
+		t.Errorf("after 59 minutes the result is %d", got)
+	}
+	q.Advance(time.Minute + time.Second)
+	second := must[string](t)(enqueue())
+	if st := must[task.Status](t)(task.StatusOf(t.Context(), q.Records(), first)); second == first || st.State != task.Unseen {
+		t.Errorf("after an hour: %q, %+v", second, st)
+	}
+	if q.Run(); ran != 2 {
+		t.Errorf("%d runs", ran)
+	}
+	q.Advance(59 * time.Minute)
+	if id, err := enqueue(); id != second || !errors.Is(err, task.ErrDuplicate) {
+		t.Errorf("59 minutes after the second: %q, %v", id, err)
+	}
+}
+
+// TestClockOrders: a queue that is paused stays so, whatever the clock; an order
+// to cancel ends by it.
+func TestClockOrders(t *testing.T) {
+	done := task.Define("done", func(context.Context, int) error { return nil })
+	q := tasktest.New(t, done)
+	must[task.Cancellation](t)(task.Cancel(t.Context(), q.Records(), "a"))
+	if _, _, err := task.Pause(t.Context(), q.Records(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	q.Advance(15 * 24 * time.Hour)
+	must[string](t)(done.Enqueue(t.Context(), q.Client(), 1, task.ID("a")))
+	if got := story(q.Run()); got != "a#1:done" {
+		t.Errorf("after the order to cancel it expired: %q", got)
+	}
+	if all := must[[]task.Paused](t)(task.Pauses(t.Context(), q.Records())); len(all) != 1 {
+		t.Errorf("paused: %+v", all)
+	}
+}
+
 // TestInline: what is due runs before Enqueue returns, with all that follows.
 func TestInline(t *testing.T) {
 	var q *tasktest.Queue
