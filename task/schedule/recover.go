@@ -58,7 +58,8 @@ func (e *entry) recover(ctx context.Context) error {
 			e.done(h.tick)
 		case e.handled[h.tick] == nil && now.Sub(h.tick) <= e.o.Window:
 			// Its owner may be at work on it, or dead.
-			e.handled[h.tick] = &claim{tick: h.tick, seen: slices.Max(h.claims), at: now.Add(e.o.Lease)}
+			e.handled[h.tick] = &claim{tick: h.tick, seen: slices.Max(h.claims),
+				at: now.Add(min(peek, e.o.Lease)), theirs: now.Add(e.o.Lease)}
 		}
 	}
 	return nil

@@ -83,6 +83,31 @@ func secondly(name string) []Schedule {
 	return []Schedule{{Name: name, Every: time.Second, Task: "tick", Queue: "default"}}
 }
 
+// TestOthersTicks: who does not fire a tick knows soon that it was fired.
+func TestOthersTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, ticks := &fired{}, memory(t)
+		var all []*Scheduler
+		for range 3 {
+			s, stop := start(t, Options{Schedules: secondly("s"), Ticks: ticks, Enqueue: f.enqueue})
+			defer stop()
+			all = append(all, s)
+		}
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		late, stop := start(t, Options{Schedules: secondly("s"), Ticks: ticks, Enqueue: f.enqueue}) // as after a restart
+		defer stop()
+		time.Sleep(5 * time.Second)
+		for i, s := range append(all, late) {
+			if st := s.Status()[0]; time.Since(st.Last) > peek+time.Second || st.LastID != "s@"+stamp(st.Last) {
+				t.Errorf("scheduler %d knows of %s, %v ago", i, st.LastID, time.Since(st.Last))
+			}
+		}
+		if n := f.count(); n != 15 {
+			t.Errorf("%d ticks were fired", n)
+		}
+	})
+}
+
 // TestOnceATick: any number of schedulers, one firing a tick.
 func TestOnceATick(t *testing.T) {
 	for _, c := range []struct {
