@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -223,9 +224,9 @@ func TestHistories(t *testing.T) {
 
 func testHistory(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	rounds := 60
-	if testing.Short() {
-		rounds = 15
+	rounds := 20
+	if os.Getenv("DAYFLY_SOAK") != "" || os.Getenv("DAYFLY_SEED") != "" {
+		rounds = 60 // the later take longer, as the store has ever more
 	}
 	o := smallOptions(64 << 10)
 	o.replay = 128 << 10
