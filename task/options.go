@@ -115,6 +115,8 @@ const (
 	Postponed Outcome = "postponed"
 	// Cancelled: somebody cancelled it, and it was removed (see Cancel).
 	Cancelled Outcome = "cancelled"
+	// Duplicate: it was removed, as one of its UniqueBy had begun.
+	Duplicate Outcome = "duplicate"
 )
 
 // Result of one run, for OnResult.
