@@ -27,6 +27,6 @@ func (s *shift) admitted(ctx context.Context, d *delivery) (leave func(), ok boo
 // freeSlot gives the slot of a delivery to others, unless they have it already.
 func (s *shift) freeSlot(d *delivery) {
 	if d.slot.held() {
-		s.release(1)
+		s.claims.release(1)
 	}
 }

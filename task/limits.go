@@ -15,7 +15,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/limit"
 )
 
@@ -103,21 +102,19 @@ func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(
 
 // limits are those of one worker.
 type limits struct {
-	of    []Limit // the most particular first, so that what is scarce for many is taken last
-	book  *limit.Book
-	slots chan struct{}
-	// acquire takes a slot; false when the context ended.
-	acquire func(context.Context) bool
-	aside   chan struct{} // a token for each task that waits without a slot
+	of     []Limit     // the most particular first, so that what is scarce for many is taken last
+	book   *limit.Book // of all queues of the worker
+	claims *claims
+	aside  chan struct{} // a token for each task that waits without a slot
 }
 
-// newLimits returns nil if there are none.
-func newLimits(of []Limit, queue string, store *records.Store, slots chan struct{}, acquire func(context.Context) bool) *limits {
+// newLimits are those of one queue; nil if there are none.
+func newLimits(of []Limit, queue string, book *limit.Book, c *claims) *limits {
 	if len(of) == 0 {
 		return nil
 	}
-	l := &limits{of: slices.Clone(of), book: limit.NewBook(store), slots: slots, acquire: acquire}
-	l.aside = make(chan struct{}, max(200, 4*cap(slots)))
+	l := &limits{of: slices.Clone(of), book: book, claims: c}
+	l.aside = make(chan struct{}, max(200, 4*c.all.total))
 	for i := range l.of {
 		if l.of[i].Name == "" {
 			l.of[i].Name = strings.TrimSpace(queue + " " + l.of[i].Task)
@@ -136,13 +133,6 @@ func (l Limit) rank() int {
 		return 1
 	}
 	return 2
-}
-
-// close gives back what the worker has of its limits.
-func (l *limits) close() {
-	if l != nil {
-		l.book.Close()
-	}
 }
 
 // bound is a limit that a task is under.

@@ -14,6 +14,7 @@ import (
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/records/memrecords"
+	"github.com/dayfly-dev/dayfly/task/limit"
 )
 
 // counter counts what runs at once, by key.
@@ -240,7 +241,7 @@ func TestLimitByPanics(t *testing.T) {
 }
 
 func TestLimitNames(t *testing.T) {
-	l := newLimits([]Limit{{Concurrency: 1}, {Task: "t", Rate: 1}, {Name: "n", By: ByExtension("tenant"), Concurrency: 2}}, "q", nil, make(chan struct{}, 1), nil)
+	l := newLimits([]Limit{{Concurrency: 1}, {Task: "t", Rate: 1}, {Name: "n", By: ByExtension("tenant"), Concurrency: 2}}, "q", limit.NewBook(nil), newSlots(1, make([]Source, 1), quiet).of[0])
 	names := func(e *Event) string {
 		var all []string
 		for _, b := range l.boundsOf(e) {

@@ -41,69 +41,6 @@ type lines struct {
 	mu      sync.Mutex
 	byGroup map[string]*line
 	waiting atomic.Int64 // lines without a slot
-
-	slots   sync.Mutex
-	idle    int           // slots of requests for messages under way
-	lent    int           // of these, taken by lines
-	changed chan struct{} // closed and replaced when there are more
-}
-
-// lend lets lines, and tasks that waited for their limits, have the n slots of a request for messages, which may take 20
-// seconds; recall says how many are left at its end.
-func (s *shift) lend(n int) {
-	if s.lends {
-		s.lines.slots.Lock()
-		s.lines.idle += n
-		if s.lines.changed != nil {
-			close(s.lines.changed)
-			s.lines.changed = nil
-		}
-		s.lines.slots.Unlock()
-	}
-}
-
-func (s *shift) recall(n int) (left int) {
-	if !s.lends {
-		return n
-	}
-	s.lines.slots.Lock()
-	defer s.lines.slots.Unlock()
-	taken := min(n, s.lines.lent)
-	s.lines.idle -= n
-	s.lines.lent -= taken
-	return n - taken
-}
-
-// acquireOne waits for one slot; false when ctx ended.
-func (s *shift) acquireOne(ctx context.Context) bool {
-	for {
-		changed, ok := s.lines.borrow()
-		if ok {
-			return true
-		}
-		select {
-		case s.slots <- struct{}{}:
-			return true
-		case <-changed:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// borrow takes a slot that a request for messages has, if there is one; else
-// changed is closed when there is.
-func (ls *lines) borrow() (changed <-chan struct{}, ok bool) {
-	ls.slots.Lock()
-	defer ls.slots.Unlock()
-	if ls.lent < ls.idle {
-		ls.lent++
-		return nil, true
-	}
-	if ls.changed == nil {
-		ls.changed = make(chan struct{})
-	}
-	return ls.changed, false
 }
 
 // beginLines starts what one request brought of a FIFO queue.
@@ -123,7 +60,7 @@ func (s *shift) beginLines(got []queue.Message, slots int, receiving, handling c
 		d.line, d.over = l, make(chan struct{})
 		l.rest = append(l.rest, d)
 	}
-	s.release(max(0, slots-len(inOrder)))
+	s.claims.release(max(0, slots-len(inOrder)))
 	for i, l := range inOrder {
 		s.active.Add(1)
 		go l.run(s.lines.enter(l), i < slots, handling)
@@ -164,14 +101,22 @@ func (l *line) run(before *line, slot bool, handling context.Context) {
 	if before != nil { // its run may not have ended yet
 		<-before.ended
 	}
-	slot = slot || s.acquireOne(l.ctx)
+	slot = slot || l.firstSlot()
 	for slot && len(l.rest) > 0 && l.ctx.Err() == nil {
 		slot = l.first(handling)
 	}
 	s.giveBackLine(l.rest)
 	if slot {
-		s.release(1)
+		s.claims.release(1)
 	}
+}
+
+// firstSlot waits for a slot, though not for ever: others may have one. It waits
+// for longer than a message of another queue does, as giving back counts here.
+func (l *line) firstSlot() bool {
+	ctx, cancel := context.WithTimeout(l.ctx, 6*patience)
+	defer cancel()
+	return l.s.claims.acquire(ctx)
 }
 
 // first runs the first message of the line once. It returns false if the line
@@ -202,11 +147,11 @@ func (l *line) first(handling context.Context) (slot bool) {
 
 // wait is the pause before d is tried again, without a slot.
 func (l *line) wait(d *delivery) (slot bool) {
-	l.s.release(1)
+	l.s.claims.release(1)
 	l.s.lines.waiting.Add(1)
 	waitFor(l.ctx.Done(), time.Until(d.due))
 	l.s.lines.waiting.Add(-1)
-	return l.ctx.Err() == nil && l.s.acquireOne(l.ctx)
+	return l.ctx.Err() == nil && l.s.claims.acquire(l.ctx)
 }
 
 // giveBackLine gives back what has not begun. Of those at their last delivery

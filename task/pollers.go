@@ -5,29 +5,28 @@ import (
 	"sync"
 )
 
-// fewPollers always ask for messages, so that there is a request under way
-// while the reply to another is seen to.
+// fewPollers ask for messages as long as some come, so that there is a request
+// under way while the reply to another is seen to.
 const fewPollers = 2
 
-// pollers are those of a worker's receivers that may ask the queue. When all
+// pollers are those of a queue's receivers that may ask it. When all
 // ask all the time, messages that come one by one are received one by one,
 // each by a request; when a few ask, by tens. So one more may ask when a request
 // brought half of ten or more, and one fewer when it brought a fifth or less,
-// be it for want of messages or of free slots. On AWS, where an empty reply is paid for, an idle worker pays
-// for two at a time, however much it may do at once.
+// be it for want of messages or of free slots; and one alone when it brought
+// nothing. On AWS, where an empty reply is paid for, an idle worker pays for one
+// at a time of each queue, however much it may do at once.
 type pollers struct {
 	mu     sync.Mutex
 	places chan struct{} // one for each that may ask and does not
 	may    int           // ask
 }
 
-// init lets a few of at most so many receivers ask.
+// init lets one of at most so many receivers ask.
 func (p *pollers) init(most int) {
 	p.places = make(chan struct{}, most)
 	p.may = 0
-	for range min(fewPollers, most) {
-		p.add()
-	}
+	p.add()
 }
 
 func (p *pollers) add() {
@@ -49,10 +48,14 @@ func (p *pollers) enter(ctx context.Context) bool {
 func (p *pollers) leave(got int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	few := fewPollers
+	if got == 0 {
+		few = 1
+	}
 	switch {
-	case 2*got >= receiveMax && p.may < cap(p.places):
+	case p.may < min(few, cap(p.places)), 2*got >= receiveMax && p.may < cap(p.places):
 		p.add()
-	case 5*got <= receiveMax && p.may > fewPollers:
+	case 5*got <= receiveMax && p.may > few:
 		p.may--
 		return
 	}

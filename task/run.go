@@ -18,7 +18,6 @@ func (s *shift) beginAll(got []queue.Message, slots int, receiving, handling con
 		s.beginLines(got, slots, receiving, handling)
 		return
 	}
-	s.release(max(0, slots-len(got)))
 	for i, m := range got {
 		s.begin(m, i < slots, receiving, handling)
 	}
@@ -31,11 +30,26 @@ func (s *shift) begin(m queue.Message, slot bool, receiving, handling context.Co
 	d.slot.away = !slot
 	s.active.Add(1)
 	go func() { // ends with the run; active counts it until it is concluded
-		if !slot {
-			d.slot.away = !s.acquireOne(receiving)
+		if !slot && !s.acquire(d, receiving) {
+			s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
+			return
 		}
 		s.see(d, receiving, handling)
 	}()
+}
+
+// patience is how long a message waits in a worker for a slot. Then others, who
+// may have one, can receive it. It is longer than most tasks run, as the copy
+// that goes back costs two requests.
+const patience = 5 * time.Second
+
+// acquire waits for a slot for d; false when none was had for long. At the end
+// of receiving there is none, and d is to be given back.
+func (s *shift) acquire(d *delivery, receiving context.Context) bool {
+	ctx, cancel := context.WithTimeout(receiving, patience)
+	defer cancel()
+	d.slot.away = !s.claims.acquire(ctx)
+	return !d.slot.away || receiving.Err() != nil
 }
 
 // accept takes the lease of a message just received.
@@ -88,9 +102,6 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 	}
 	if !ok {
 		s.conclude(d, &UnknownTaskError{event.Type})
-		return
-	}
-	if !s.isFirst(ctx, d) {
 		return
 	}
 	if leave, ok := s.admitted(ctx, d); ok {

@@ -43,7 +43,7 @@ func (s *slot) lend(l *limits) (back func(ctx context.Context, runs bool) bool) 
 		select {
 		case l.aside <- struct{}{}:
 			s.away = true
-			<-l.slots
+			l.claims.release(1)
 		default: // too many do already: it waits where it is, and others with it
 		}
 	})
@@ -61,7 +61,7 @@ func (s *slot) lend(l *limits) (back func(ctx context.Context, runs bool) bool) 
 		}
 		ctx, cancel := context.WithTimeout(ctx, limit.Ahead)
 		defer cancel()
-		s.away = !l.acquire(ctx)
+		s.away = !l.claims.acquire(ctx)
 		return !s.away
 	}
 }

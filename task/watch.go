@@ -111,13 +111,15 @@ func (o *orders) set(paused bool, cancelled map[string]bool) (turned bool) {
 // watch reads the orders each second until stop is closed, and looks for dead
 // members of batches beside. A listing that takes long is made less often, so
 // that a slow store is not asked all the time.
-func (s *shift) watch(stop <-chan struct{}) {
+func (c *crew) watch(stop <-chan struct{}) {
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if s.mayHold { // else there is a test's clock, and nobody dies
-		sweeping.Go(func() { s.sweepLetters(ctx) })
+	for _, s := range c.shifts {
+		if s.mayHold { // else there is a test's clock, and nobody dies
+			sweeping.Go(func() { s.sweepLetters(ctx) })
+		}
 	}
 	go func() { // ends with watch
 		select {
@@ -129,14 +131,15 @@ func (s *shift) watch(stop <-chan struct{}) {
 	failures := 0
 	for first := true; ; first = false {
 		begun := time.Now()
-		err := s.readOrders(ctx, first)
+		err := c.readOrders(ctx, first)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			failures = 0
 		} else if failures++; failures == 1 || failures%60 == 0 {
-			s.log.Warn("cannot read the records; what is paused and cancelled is not known anew", "error", err, "failures", failures)
+			c.o.Log.Warn("cannot read the records; what is paused and cancelled is not known anew",
+				"queue", c.names(), "error", err, "failures", failures)
 		}
 		pause := max(watchEvery, 2*time.Since(begun))
 		if waitFor(stop, pause-pause/10+rand.N(pause/5)) {
@@ -145,33 +148,41 @@ func (s *shift) watch(stop <-chan struct{}) {
 	}
 }
 
-// readOrders lists all orders once. One listing serves for all purposes.
-func (s *shift) readOrders(ctx context.Context, first bool) error {
+// readOrders lists all orders once. One listing serves for all purposes, and all
+// queues of the worker.
+func (c *crew) readOrders(ctx context.Context, first bool) error {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
-	paused, asked, cancelled := false, false, map[string]bool{}
+	keys, cancelled := map[string]bool{}, map[string]bool{}
 	var over []records.Record
 	for from := ""; ; {
-		found, next, err := s.o.Records.List(ctx, orderMark, from, records.MaxList)
+		found, next, err := c.o.Records.List(ctx, orderMark, from, records.MaxList)
 		if err != nil {
 			return err
 		}
 		for _, r := range found {
-			if id, ok := strings.CutPrefix(r.Key, cancelPrefix); ok {
-				cancelled[id] = true
-				if s.orderIsOver(r) {
-					over = append(over, r)
-				}
-			} else if r.Key == pausePrefix+s.q.Name() {
-				paused = true
-			} else if r.Key == lookPrefix+s.q.Name() {
-				asked = true
+			if id, ok := strings.CutPrefix(r.Key, cancelPrefix); !ok {
+				keys[r.Key] = true
+			} else if cancelled[id] = true; orderIsOver(r) {
+				over = append(over, r)
 			}
 		}
 		if from = next; from == "" {
 			break
 		}
 	}
+	for _, s := range c.shifts {
+		s.heed(keys[pausePrefix+s.q.Name()], cancelled, first)
+	}
+	unmark(ctx, c.o.Records, over, c.o.Log)
+	for _, s := range c.shifts {
+		s.tell(ctx, keys[lookPrefix+s.q.Name()])
+	}
+	return nil
+}
+
+// heed does what the orders say.
+func (s *shift) heed(paused bool, cancelled map[string]bool, first bool) {
 	if s.orders.set(paused, cancelled) && !(first && !paused) {
 		s.log.Info(map[bool]string{true: "queue paused: no task is begun", false: "queue resumed"}[paused])
 	}
@@ -180,14 +191,11 @@ func (s *shift) readOrders(ctx context.Context, first bool) error {
 			s.about(d).Error("task ignored its cancellation and is abandoned")
 		}
 	})
-	unmark(ctx, s.o.Records, over, s.log)
-	s.tell(ctx, asked)
-	return nil
 }
 
 // orderIsOver reports whether a cancellation took effect so long ago that no
 // copy of the message is to be expected.
-func (s *shift) orderIsOver(r records.Record) bool {
+func orderIsOver(r records.Record) bool {
 	o, err := decodeOrder(r)
 	if err != nil || o.Applied == "" {
 		return false
