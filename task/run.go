@@ -104,6 +104,9 @@ func (s *shift) deliver(ctx context.Context, d *delivery) {
 		s.conclude(d, &UnknownTaskError{event.Type})
 		return
 	}
+	if !s.isFirst(ctx, d) {
+		return
+	}
 	if leave, ok := s.admitted(ctx, d); ok {
 		defer leave()
 		s.execute(ctx, d, t, event)
