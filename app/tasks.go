@@ -208,10 +208,13 @@ func (t *tasks) Task(ctx context.Context, id string) (dash.TaskStatus, error) {
 		return dash.TaskStatus{}, err
 	}
 	s := dash.TaskStatus{ID: id}
+	if s.Batch, err = t.batch(ctx, id); err != nil {
+		return s, err
+	}
 	if x.State != task.Unseen {
 		s = dash.TaskStatus{ID: id, State: string(x.State), Task: x.Task, Queue: x.Queue, Attempt: x.Attempt, Started: x.Started, At: x.At,
 			Done: x.Done, Text: x.Text, Error: x.Error, Result: string(x.Result)}
-	} else if !ordered {
+	} else if !ordered && s.Batch == nil {
 		return s, dash.ErrNotFound
 	}
 	if ordered {
@@ -219,6 +222,21 @@ func (t *tasks) Task(ctx context.Context, id string) (dash.TaskStatus, error) {
 			Running: c.Running, Finished: c.Finished, Task: c.Task, Queue: c.Queue}
 	}
 	return s, nil
+}
+
+// batch is nil if the id is that of none.
+func (t *tasks) batch(ctx context.Context, id string) (*dash.Batch, error) {
+	b, err := task.BatchOf(ctx, t.app.records, id)
+	if errors.Is(err, task.ErrNoBatch) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	d := &dash.Batch{Members: b.Members, Enqueued: b.Enqueued, Settled: b.Settled, Complete: b.Complete, Failed: len(b.Failed)}
+	for _, f := range b.Failed {
+		d.Failures = append(d.Failures, dash.Failure{ID: f.ID, Error: f.Error})
+	}
+	return d, nil
 }
 
 // Cancel a task.

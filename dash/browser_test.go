@@ -123,7 +123,7 @@ func (b *browser) complaints() (out []string) {
 var everyPage = []struct{ name, path string }{
 	{"overview", "/"}, {"queues", "/queues"}, {"queue", "/queues/default"}, {"paused", "/queues/mails"}, {"dead", "/queues/default-dead"},
 	{"filtered", "/queues/default-dead?task=send_digest&q=index"}, {"unmatched", "/queues/default-dead?q=nothing"}, {"effects", "/effects"},
-	{"task", "/task"}, {"task-cancelled", "/task?id=gone"}, {"task-runs", "/task?id=runs"}, {"task-ran", "/task?id=ran"}, {"task-other", "/task?id=" + url.QueryEscape(longID+longID)},
+	{"task", "/task"}, {"task-cancelled", "/task?id=gone"}, {"task-runs", "/task?id=runs"}, {"task-ran", "/task?id=ran"}, {"task-batch", "/task?id=import"}, {"task-other", "/task?id=" + url.QueryEscape(longID+longID)},
 	{"schedule", "/schedule"}, {"inbox", "/inbox"}, {"mail-text", "/inbox/m0"}, {"mail-html", "/inbox/m1?view=html"},
 	{"mail-headers", "/inbox/m0?view=headers"}, {"mail-source", "/inbox/m0?view=source"}, {"buckets", "/objects"},
 	{"objects", "/objects/advisories"}, {"object", "/objects/advisories/object?key=golang.org/x/net/v0.62.0.json"},

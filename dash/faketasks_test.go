@@ -145,6 +145,8 @@ func newTasks() *fakeTasks {
 	f.status["gone"] = TaskStatus{ID: "gone", Cancelled: &Cancellation{At: now.Add(-2 * time.Minute), By: "ann", Why: "the wrong list", Applied: now.Add(-time.Minute), Running: true, Task: "send_digest", Queue: "default"}}
 	f.status["runs"] = TaskStatus{ID: "runs", State: "running", Task: "resize_pictures", Queue: "default", Attempt: 2, Started: now.Add(-4 * time.Minute), At: now.Add(-2 * time.Second),
 		Done: 62.5, Text: "1,250 of 2,000 pictures", Error: "attempt 1: the disk was full"}
+	f.status["import"] = TaskStatus{ID: "import", Batch: &Batch{Members: 1000, Enqueued: 500, Settled: 412, Failed: 2,
+		Failures: []Failure{{ID: "import/7", Error: "row 7 <b>has no name"}, {ID: "import/19", Error: "task: cancelled"}}}}
 	f.status["ran"] = TaskStatus{ID: "ran", State: "done", Task: "resize_pictures", Queue: "default", Attempt: 1, Started: now.Add(-4 * time.Minute), At: now.Add(-time.Minute), Result: `{"resized":2000,"skipped":[]}`}
 	return f
 }

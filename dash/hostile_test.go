@@ -42,10 +42,12 @@ func hostileFixture(t *testing.T) *fixture {
 	}
 	f.tasks.effects = []Effect{{hostile, hostile, hostile, 1, at, hostile, hostile, hostile, hostile, hostile}}
 	f.tasks.outboxes = []Outbox{{hostile, hostile, 1, 1, 5, ""}, {hostile, hostile, 1, 1, 5, hostile}}
-	f.tasks.status[hostile] = TaskStatus{hostile, hostile, hostile, hostile, 1, at, at, 1, hostile, hostile, hostile, &Cancellation{at, hostile, hostile, at, true, false, hostile, hostile}}
+	f.tasks.status[hostile] = TaskStatus{hostile, hostile, hostile, hostile, 1, at, at, 1, hostile, hostile, hostile, &Cancellation{at, hostile, hostile, at, true, false, hostile, hostile},
+		&Batch{5, 5, 4, time.Time{}, 1, []Failure{{hostile, hostile}}}}
+	f.tasks.works(Worker{hostile, 1, at, 2, at, []TaskRun{{hostile, hostile, hostile, 1, at, 1, hostile, "", ""}, {hostile, hostile, hostile, 1, at, 1, hostile, hostile, ""}}})
 	str := queue.Attribute{DataType: "String", String: hostile}
 	ctx, evil := context.Background(), string(must(json.Marshal(hostile)))
-	for _, body := range []string{hostile, `{"specversion":"1.0","type":` + evil + `,"id":` + evil + `,"dataref":` + evil + `}`} {
+	for _, body := range []string{hostile, `{"specversion":"1.0","type":` + evil + `,"id":` + evil + `,"dataref":` + evil + `,"dayflybatch":` + string(must(json.Marshal(`{"id":`+evil+`}`))) + `}`} {
 		_, err := f.queues.Send(ctx, "default-dead", []queue.Outgoing{{Body: body, Delay: -1, Attributes: map[string]queue.Attribute{
 			"x": {DataType: "String." + "custom", String: hostile}, attrError: str, attrStack: str, attrAttempts: str, attrQueue: str, attrFailedAt: str}}})
 		if err != nil {

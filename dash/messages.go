@@ -93,6 +93,8 @@ type message struct {
 	TaskID   string    `json:"task_id"`
 	Ref      string    `json:"ref"` // where its arguments are, when they are not in the body
 	RefSize  int64     `json:"ref_size"`
+	Chain    string    `json:"chain"` // id of the chain it is a step of
+	Batch    string    `json:"batch"` // id of the batch it is of
 	Error    string    `json:"error"`
 	Stack    string    `json:"stack"`
 	Attempts string    `json:"attempts"`
@@ -219,6 +221,7 @@ func newMessage(q queueRow, b placed, limit int) message {
 		if e, ok := newEnvelope(b.Body); ok {
 			m.TaskID, m.Ref, m.RefSize = strip(e.ID, 256), strip(e.DataRef, 1_024), e.DataSize
 			m.Task = cmp.Or(m.Task, strip(e.Type, 200))
+			m.Chain, m.Batch = part(e.Chain), part(e.Batch)
 		}
 	}
 	if len(m.Body) > limit {
@@ -249,6 +252,8 @@ type envelope struct {
 	Type        string `json:"type"`    // the task's name
 	DataRef     string `json:"dataref"` // where its arguments are, when they are not in it
 	DataSize    int64  `json:"datasize"`
+	Chain       string `json:"dayflychain"` // JSON
+	Batch       string `json:"dayflybatch"` // JSON
 }
 
 func newEnvelope(body string) (e envelope, ok bool) {

@@ -25,7 +25,8 @@ func (taskPage) Title() string { return "Task" }
 
 // Final: nothing more is to come of it by itself.
 func (p taskPage) Final() bool {
-	return p.Status != nil && slices.Contains([]string{"done", "failed", "cancelled"}, p.Status.State)
+	return p.Status != nil && p.Status.Batch != nil && !p.Status.Batch.Complete.IsZero() ||
+		p.Status != nil && slices.Contains([]string{"done", "failed", "cancelled"}, p.Status.State)
 }
 
 // Find is where messages of this task are looked for.
@@ -48,6 +49,7 @@ func (d *Dash) task(r *http.Request) (model, error) {
 		if s.Result, _ = pretty(s.Result); len(s.Result) > bodyIndented {
 			s.Result = strip(s.Result, bodyIndented)
 		}
+		s.Batch = s.Batch.fit()
 		p.Status = &s
 	case !errors.Is(err, ErrNotFound):
 		return nil, err

@@ -133,6 +133,7 @@ type TaskStatus struct {
 	Result  string    `json:"result"` // JSON
 
 	Cancelled *Cancellation `json:"cancelled,omitempty"` // nil: nobody did
+	Batch     *Batch        `json:"batch,omitempty"`     // nil: the id is none of a batch
 }
 
 // Cancellation is the order to cancel a task, and what became of it.
