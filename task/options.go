@@ -25,7 +25,7 @@ const (
 type WorkerOptions struct {
 	// Tasks the worker runs. At least one; no two of one name.
 	Tasks []Definition
-	// Concurrency is how many tasks run at once; default four for each
+	// Concurrency is how many tasks run at once, of all queues; default four for each
 	// processor Go uses, at least 8; at most 10,000.
 	Concurrency int
 	// Visibility is how long the queue hides a message from other workers
@@ -109,7 +109,7 @@ const (
 	Retried  Outcome = "retried"  // it failed and runs again later
 	Dead     Outcome = "dead"     // it failed and went to the dead-letter queue
 	Lost     Outcome = "lost"     // the lease was lost; whatever it returned, it runs again
-	Returned Outcome = "returned" // the worker stopped; given back to the queue
+	Returned Outcome = "returned" // given back: the worker stopped, the queue is paused, or no slot was free for long
 	// Postponed: it said that it did not run; it comes again without an attempt
 	// used up (see Postpone).
 	Postponed Outcome = "postponed"
