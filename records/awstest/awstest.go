@@ -1,6 +1,6 @@
 // Package awstest has what the tests of drivers share that speak to AWS's
-// services over HTTP: moto as the service, connections that break, and answers
-// that get lost, come late or refuse.
+// services over HTTP: moto as the service, answers that get lost, come late or
+// refuse, and what a driver must make of those.
 package awstest
 
 import (

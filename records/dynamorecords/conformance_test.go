@@ -52,9 +52,9 @@ func openTable(t testing.TB, url, table, prefix string) *dynamorecords.Store {
 func TestMoto(t *testing.T) {
 	url := awstest.Moto(t)
 	drivertest.Run(t, drivertest.Harness{Rounds: rounds, SweepsItself: true, New: func(t *testing.T) *drivertest.Store {
-		wire := awstest.NewWire(t, url)
+		wire := drivertest.NewWire(t, "tcp", strings.TrimPrefix(url, "http://"))
 		table := strings.ReplaceAll(t.Name(), "/", ".")
-		d := openTable(t, wire.URL, table, t.Name())
+		d := openTable(t, "http://"+wire.Addr, table, t.Name())
 		s := &drivertest.Store{Driver: d, Another: func() (driver.Store, error) { return openTable(t, url, table, t.Name()), nil }}
 		if strings.Contains(t.Name(), "/Cut/") { // else an error is one
 			s.Cut = wire.Cut

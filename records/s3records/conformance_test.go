@@ -99,9 +99,9 @@ func own(t testing.TB) string {
 
 func conform(t *testing.T, url string) {
 	drivertest.Run(t, drivertest.Harness{Rounds: rounds, New: func(t *testing.T) *drivertest.Store {
-		wire := awstest.NewWire(t, url)
+		wire := drivertest.NewWire(t, "tcp", strings.TrimPrefix(url, "http://"))
 		makeBucket(t, url, own(t))
-		d := openBucket(t, wire.URL, own(t), own(t))
+		d := openBucket(t, "http://"+wire.Addr, own(t), own(t))
 		s := &drivertest.Store{Driver: d, Another: func() (driver.Store, error) { return openBucket(t, url, own(t), own(t)), nil }}
 		if strings.Contains(t.Name(), "/Cut/") { // else an error is one
 			s.Cut = wire.Cut

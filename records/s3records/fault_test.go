@@ -1,9 +1,6 @@
 package s3records_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -38,123 +35,11 @@ func method(m string) func(*http.Request) bool {
 	}
 }
 
-func put(t *testing.T, s driver.Store, r driver.Record) driver.Record {
-	t.Helper()
-	v, err := s.Put(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Version = v
-	return r
-}
+var put = awstest.Put
 
-// TestAmbiguous: a write that the service did, and whose answer did not say so,
-// is told as neither done nor refused, is not sent again, and a write on top of
-// what is read then settles it.
-func TestAmbiguous(t *testing.T) {
-	f, s := front(t)
-	for _, fault := range []awstest.Fault{awstest.LoseAnswer, awstest.Fail} {
-		for _, making := range []bool{true, false} {
-			t.Run(fmt.Sprint(fault, making), func(t *testing.T) {
-				r := driver.Record{Key: t.Name(), Value: []byte("old")}
-				if !making {
-					r = put(t, s, r)
-				}
-				f.Requests()
-				f.Once(fault, method("PUT"))
-				r.Value = []byte("new")
-				_, err := s.Put(t.Context(), r)
-				if err == nil || errors.Is(err, driver.ErrConflict) {
-					t.Fatalf("put: %v", err)
-				}
-				if sent := f.Requests(); len(sent) != 1 {
-					t.Errorf("sent were %q", sent)
-				}
-				got, err := s.Get(t.Context(), r.Key)
-				if err != nil || string(got.Value) != "new" {
-					t.Fatalf("got %q, %v", got.Value, err)
-				}
-				r = put(t, s, got)
-				f.Requests()
-				f.Once(fault, method("DELETE"))
-				if err := s.Delete(t.Context(), r.Key, r.Version); err == nil || errors.Is(err, driver.ErrConflict) {
-					t.Fatalf("delete: %v", err)
-				}
-				if sent := f.Requests(); len(sent) != 1 {
-					t.Errorf("sent were %q", sent)
-				}
-				if _, err := s.Get(t.Context(), r.Key); !errors.Is(err, driver.ErrNotFound) {
-					t.Fatal(err)
-				}
-			})
-		}
-	}
-}
-
-// TestLate: an answer that does not come ends with the context.
-func TestLate(t *testing.T) {
-	f, s := front(t)
-	r := put(t, s, driver.Record{Key: "a", Value: []byte("old")})
-	f.Do(func(*http.Request) awstest.Fault { return awstest.Late })
-	for name, call := range map[string]func(context.Context) error{
-		"get":    func(ctx context.Context) error { _, err := s.Get(ctx, "a"); return err },
-		"list":   func(ctx context.Context) error { _, _, err := s.List(ctx, "m", "", 1); return err },
-		"sweep":  func(ctx context.Context) error { _, err := s.Sweep(ctx, 1); return err },
-		"put":    func(ctx context.Context) error { _, err := s.Put(ctx, r); return err },
-		"delete": func(ctx context.Context) error { return s.Delete(ctx, "a", r.Version) },
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: %v", name, err)
-		}
-		cancel()
-	}
-}
-
-// TestRefused: what the service refuses is sent again, and nothing is done twice.
-func TestRefused(t *testing.T) {
-	f, s := front(t)
-	refuse := func(n int) {
-		f.Do(func(*http.Request) awstest.Fault {
-			if n--; n >= 0 {
-				return awstest.Refuse
-			}
-			return awstest.Pass
-		})
-	}
-	refuse(2)
-	r := put(t, s, driver.Record{Key: "a", Value: []byte("old")})
-	refuse(2)
-	r.Value = []byte("new")
-	r = put(t, s, r)
-	refuse(2)
-	if got, err := s.Get(t.Context(), "a"); err != nil || got.Version != r.Version {
-		t.Fatal(got, err)
-	}
-	// For as long as it lasts: then the error says so.
-	refuse(1000)
-	if _, err := s.Put(t.Context(), r); err == nil || errors.Is(err, driver.ErrConflict) || !strings.Contains(err.Error(), "SlowDown") {
-		t.Fatal(err)
-	}
-	refuse(2)
-	if err := s.Delete(t.Context(), "a", r.Version); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestRefusedAndDone: a service that refuses what it has done is not believed.
-func TestRefusedAndDone(t *testing.T) {
-	f, s := front(t)
-	for _, r := range []driver.Record{{Key: "a", Value: []byte("made")}, {Key: "b", Value: []byte("old")}} {
-		if r.Key == "b" {
-			r = put(t, s, r)
-		}
-		f.Once(awstest.DoAndRefuse, method("PUT"))
-		r = put(t, s, r)
-		if got, err := s.Get(t.Context(), r.Key); err != nil || got.Version != r.Version {
-			t.Fatal(got, err)
-		}
-	}
+func TestFaults(t *testing.T) {
+	awstest.Faults(t, awstest.Faulty{Put: method("PUT"), Delete: method("DELETE"), Refusal: "SlowDown",
+		Open: func(t testing.TB) (*awstest.Front, driver.Store) { return front(t) }})
 }
 
 // TestRequests holds what doc/records.md says of them.

@@ -49,11 +49,11 @@ func TestPostgres(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{New: func(t *testing.T) *drivertest.Store {
 		address, folder := postgres(t)
 		s := store(t, address)
-		through, proxied := newProxy(t, filepath.Join(folder, ".s.PGSQL.5432"), ".s.PGSQL.5432")
+		wire := drivertest.NewWire(t, "unix", filepath.Join(folder, ".s.PGSQL.5432"))
 		direct := s.Driver
 		t.Cleanup(func() { direct.Close() })
-		s.Driver = proxiedDriver(t, address, "host", proxied)
-		s.Cut = through.Cut
+		s.Driver = proxiedDriver(t, address, "host", filepath.Dir(wire.Addr))
+		s.Cut = wire.Cut
 		return s
 	}})
 }
@@ -62,11 +62,11 @@ func TestMariaDB(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{New: func(t *testing.T) *drivertest.Store {
 		address, socket := mariadb(t)
 		s := store(t, address)
-		through, proxied := newProxy(t, socket, "s")
+		wire := drivertest.NewWire(t, "unix", socket)
 		direct := s.Driver
 		t.Cleanup(func() { direct.Close() })
-		s.Driver = proxiedDriver(t, address, "socket", filepath.Join(proxied, "s"))
-		s.Cut = through.Cut
+		s.Driver = proxiedDriver(t, address, "socket", wire.Addr)
+		s.Cut = wire.Cut
 		return s
 	}})
 }

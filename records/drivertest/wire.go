@@ -1,33 +1,44 @@
-package awstest
+package drivertest
 
 import (
 	"net"
-	"strings"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
 
 // Wire passes on what goes over connections to a server, and breaks the one that
-// would carry the packet it was told.
+// would carry the packet it was told: Cut is what Store asks for.
 type Wire struct {
-	URL string // where to connect instead
+	Addr string // where to connect instead: host and port, or a socket
 
-	server string
-	mu     sync.Mutex
-	armed  bool
-	after  int // packets that still pass
-	cut    bool
+	network, server string
+	mu              sync.Mutex
+	armed           bool
+	after           int // packets that still pass
+	cut             bool
 }
 
-// NewWire makes a wire to the server at an http address. It is taken down with
-// the test.
-func NewWire(t testing.TB, server string) *Wire {
+// NewWire makes a wire to the server at an address of a network: "tcp", or
+// "unix", where Addr has the name of the server's socket in another folder. It
+// is taken down with the test.
+func NewWire(t testing.TB, network, server string) *Wire {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at := "127.0.0.1:0"
+	if network == "unix" {
+		folder, err := os.MkdirTemp("", "cut") // short, as the paths of sockets must be
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(folder) })
+		at = filepath.Join(folder, filepath.Base(server))
+	}
+	l, err := net.Listen(network, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Wire{server: strings.TrimPrefix(server, "http://"), URL: "http://" + l.Addr().String()}
+	w := &Wire{Addr: l.Addr().String(), network: network, server: server}
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
 	var conns sync.WaitGroup
@@ -62,7 +73,7 @@ func NewWire(t testing.TB, server string) *Wire {
 
 func (w *Wire) serve(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", w.server)
+	server, err := net.Dial(w.network, w.server)
 	if err != nil {
 		return
 	}
@@ -106,7 +117,7 @@ func (w *Wire) breaks() bool {
 	return true
 }
 
-// Cut is what drivertest.Store asks for.
+// Cut is what Store.Cut says.
 func (w *Wire) Cut(n int) (restore func() bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
