@@ -34,6 +34,9 @@ type Harness struct {
 	// AtOnce bounds the tests at once on one service, of all harnesses that have
 	// it; default 8. With more, a small machine would not renew leases in time.
 	AtOnce int
+	// StoreAtOnce bounds the tests at once on one store, of all harnesses that have
+	// it; default 24.
+	StoreAtOnce int
 	// Visibility of the queues; default 5 s, in which a machine under load still
 	// renews a lease.
 	Visibility time.Duration
@@ -48,21 +51,22 @@ func Run(t *testing.T, h Harness) {
 }
 
 // RunOnce runs what concerns effects, and what else processes agree on by the
-// store of records.
-func RunOnce(t *testing.T, h Harness) { h.run(t, onceTests, agreedTests) }
+// store of records: chains, batches, orders, limits, unique keys.
+func RunOnce(t *testing.T, h Harness) { h.run(t, onceTests, agreedTests, flowTests) }
 
 // run runs the tests beside each other, whatever -parallel says: nearly all they
 // do is wait.
 func (h Harness) run(t *testing.T, tests ...map[string]func(*rig)) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	found, _ := slots.LoadOrStore(h.Queues, make(chan struct{}, cmp.Or(h.AtOnce, 8)))
-	slots := found.(chan struct{})
+	queues, stores := slotsOf(h.Queues, cmp.Or(h.AtOnce, 8)), slotsOf(h.Records, cmp.Or(h.StoreAtOnce, 24))
 	for _, topic := range tests {
 		for name, test := range topic {
 			all.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
+				stores <- struct{}{}
+				defer func() { <-stores }()
+				queues <- struct{}{}
+				defer func() { <-queues }()
 				t.Run(name, func(t *testing.T) {
 					if why := h.Skip[name]; why != "" {
 						t.Skip(why)
@@ -74,7 +78,12 @@ func (h Harness) run(t *testing.T, tests ...map[string]func(*rig)) {
 	}
 }
 
-var slots sync.Map // *queue.Service → chan struct{}: tests that run on it
+var slots sync.Map // *queue.Service, *records.Store → chan struct{}: tests that run on it
+
+func slotsOf(shared any, n int) chan struct{} {
+	found, _ := slots.LoadOrStore(shared, make(chan struct{}, n))
+	return found.(chan struct{})
+}
 
 // Bounds of the suite's queues.
 const (
