@@ -41,9 +41,9 @@ func TestStatus(t *testing.T) {
 			}
 			return st
 		}
-		stop := r.work(WorkerOptions{Tasks: []Definition{sum}, Records: s})
 		must[string](t)(sum.Enqueue(t.Context(), r.c, []int{1, 2, 4}, ID("a")))
 		expect("a", Unseen, 0)
+		stop := r.work(WorkerOptions{Tasks: []Definition{sum}, Records: s})
 		time.Sleep(5 * time.Second)
 		expect("a", Running, 1)
 		time.Sleep(10 * time.Second)
