@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 const (
@@ -12,7 +13,8 @@ const (
 	effectsAlerted = 100 // counted for the overview
 )
 
-// effectsPage lists the effects a person has to decide about.
+// effectsPage lists the effects a person has to see to: to decide about, or to
+// have their dead letters sent back.
 type effectsPage struct {
 	None    bool     `json:"none"` // there is no ledger
 	Service string   `json:"service"`
@@ -73,6 +75,9 @@ func (d *Dash) effectAlerts(ctx context.Context) []alert {
 		return []alert{{Text: "The ledger could not be read: " + err.Error(), Path: "/effects"}}
 	}
 	text := plural(len(found), "effect") + " of which nobody knows whether " + map[bool]string{true: "it", false: "they"}[len(found) == 1] + " happened"
+	if slices.ContainsFunc(found, func(e Effect) bool { return e.State == "sent" || e.State == "not-sent" }) {
+		text += ", or whose dead letters wait"
+	}
 	if len(found) == effectsAlerted {
 		text = fmt.Sprintf("At least %s", text)
 	}

@@ -35,6 +35,14 @@ func TestEffects(t *testing.T) {
 	if want := []string{"resolve " + key + " true", "resolve other false"}; !cmp.Equal(f.tasks.did, want) {
 		t.Errorf("asked for %q, want %q", f.tasks.did, want)
 	}
+	f.tasks.effects = []Effect{{Key: "known", State: "sent", Error: "its worker says so"}, {Key: "word", State: "not-sent"}}
+	page = f.page(t, "/effects")
+	if got := texts(page, ".card summary"); !cmp.Equal(got, []string{"It was sent…", "Send again…"}) {
+		t.Errorf("of what is known by now the buttons are %q", got)
+	}
+	if got := strings.Join(texts(f.page(t, "/"), ".attention li"), "\n"); !strings.Contains(got, "or whose dead letters wait") {
+		t.Errorf("the overview says %q", got)
+	}
 	f.tasks.effects = slices.Repeat([]Effect{{Key: "k", State: "unknown"}}, 500)
 	page = f.page(t, "/effects")
 	if n := len(texts(page, ".card")); n != effectsShown || len(texts(page, ".pager")) != 1 {

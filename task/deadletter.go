@@ -51,6 +51,7 @@ func (s *shift) deadLetter(d *delivery, reason error) Outcome {
 		return Retried
 	}
 	log.Error("task failed for good and is dead-lettered", "dead-letter queue", s.o.DeadLetter.Name())
+	s.park(d, reason)
 	s.free(d)
 	s.deletes.add(d)
 	return Dead

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// Effect is one of which nobody knows whether it happened; GET /unknown answers
-// a list of them.
+// Effect is one that a person has to see to; GET /unknown answers a list of them.
 type Effect struct {
-	Key     string    `json:"key"`
-	State   string    `json:"state"` // "unknown", or "sending" by a worker that says nothing any more
+	Key string `json:"key"`
+	// State is "unknown", or "sending" by a worker that says nothing any more; or
+	// "sent" or "not-sent" where only dead letters are still to be sent back.
+	State   string    `json:"state"`
 	Policy  string    `json:"policy"`
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`
@@ -34,6 +35,7 @@ type Resolved struct {
 	Key      string `json:"key"`
 	State    string `json:"state"`
 	Queue    string `json:"queue"`
+	Already  bool   `json:"already"`  // it was on record as that before
 	Redriven int    `json:"redriven"` // dead letters sent back to the queue
 	Note     string `json:"note,omitempty"`
 }

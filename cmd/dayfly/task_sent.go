@@ -10,7 +10,7 @@ func taskSentCommand(p *place) *cobra.Command {
 		Long: `Say that an effect which is unknown happened: it is never begun again. The
 dead letters whose runs met it go back to their queue, so that their tasks do
 what else they have to do. Only what ` + "`dayfly task unknown`" + ` lists can be decided;
-doing it twice does no harm.`,
+saying it twice does no harm, and looks for dead letters once more.`,
 		Example:           `  dayfly task sent digest/2026-11-21/ann@example.com`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeUnknown(p),

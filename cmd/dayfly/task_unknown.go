@@ -19,7 +19,8 @@ func taskUnknownCommand(p *place) *cobra.Command {
 		Long: `List the effects of which nobody knows whether they happened, and what is known
 of each: since when, which task and worker it was, and what went wrong. Those
 that are "sending" belong to a worker that has said nothing for so long that it
-counts as dead.`,
+counts as dead. Those that are "sent" or "not-sent" are known by now, as such a
+worker came back, and only their dead letters wait: the same word sends them back.`,
 		Example: `  dayfly task unknown
   dayfly task unknown --json | jq -r '.[].key'`,
 		Args: cobra.NoArgs,

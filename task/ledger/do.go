@@ -102,7 +102,7 @@ func (d *drive) receipt() (Receipt, error) {
 		}
 		return Receipt{}, d.effectErr
 	case endUnknown:
-		return Receipt{}, &UnknownError{Key: key, Entry: v.entry, Err: d.effectErr}
+		return Receipt{}, &UnknownError{Key: key, Entry: v.entry, Err: d.effectErr, ledger: d.Ledger}
 	case endAgain:
 		return Receipt{}, &UncertainError{Key: key, Until: v.until, Err: d.effectErr}
 	case endHeld:

@@ -48,6 +48,7 @@ type wireEntry struct {
 	Queue   string   `json:"queue,omitempty"`
 	Result  string   `json:"result,omitempty"`
 	Error   string   `json:"error,omitempty"`
+	Parked  string   `json:"parked,omitempty"`
 	Sends   []string `json:"sends,omitempty"`
 }
 
@@ -59,7 +60,7 @@ func (e *Entry) encode() ([]byte, error) {
 	return json.Marshal(wireEntry{
 		V: version, State: e.State, Policy: e.Policy, Epoch: e.Epoch, Attempt: e.Attempt,
 		Owner: e.Owner, Worker: e.Worker, Payload: e.Payload, At: stamp(e.At), Until: stamp(e.Until),
-		Task: e.Task, Run: e.Run, Queue: e.Queue, Result: e.Result, Error: e.Error, Sends: e.Sends,
+		Task: e.Task, Run: e.Run, Queue: e.Queue, Result: e.Result, Error: e.Error, Parked: e.Parked, Sends: e.Sends,
 	})
 }
 
@@ -97,7 +98,7 @@ func decode(key string, value []byte) (Entry, error) {
 	e := Entry{
 		Key: key, State: w.State, Policy: w.Policy, Epoch: w.Epoch, Attempt: w.Attempt,
 		Owner: w.Owner, Worker: w.Worker, Payload: w.Payload,
-		Task: w.Task, Run: w.Run, Queue: w.Queue, Result: w.Result, Error: w.Error, Sends: w.Sends,
+		Task: w.Task, Run: w.Run, Queue: w.Queue, Result: w.Result, Error: w.Error, Parked: w.Parked, Sends: w.Sends,
 	}
 	var err error
 	if e.At, err = instant("at", w.At); err != nil {

@@ -77,6 +77,10 @@ type Entry struct {
 	Result string
 	// Error is why it was not sent, or is unknown.
 	Error string
+	// Parked is a random name of the dead letter that came last: since then it is
+	// for a person, or for whoever resolves the effect, to send back what runs
+	// left that met it UNKNOWN. "" when that was done. See UnknownError.Park.
+	Parked string
 	// Sends are the owners whose effect is known to have happened: more than
 	// one means that it happened more than once. Empty in SENT: a person said so.
 	Sends []string
@@ -86,17 +90,20 @@ type Entry struct {
 const (
 	markUnknown = "unknown"
 	markSending = "sending"
+	markParked  = "parked"
 )
 
 // prefix of the ledger's keys in the store, which it shares.
 const prefix = "once/"
 
 func (e *Entry) mark() string {
-	switch e.State {
-	case StateUnknown:
+	switch {
+	case e.State == StateUnknown:
 		return markUnknown
-	case StateSending:
+	case e.State == StateSending:
 		return markSending
+	case e.Parked != "":
+		return markParked
 	}
 	return ""
 }
@@ -156,7 +163,7 @@ func (e *Entry) check() error {
 		max         int
 	}{
 		{"owner", e.Owner, maxOwner}, {"worker", e.Worker, maxWorker}, {"task", e.Task, maxName},
-		{"run", e.Run, maxRun}, {"queue", e.Queue, maxName}, {"result", e.Result, MaxResult}, {"error", e.Error, maxError},
+		{"run", e.Run, maxRun}, {"queue", e.Queue, maxName}, {"result", e.Result, MaxResult}, {"error", e.Error, maxError}, {"parked", e.Parked, maxOwner},
 		{"sends", slices.MaxFunc(append(e.Sends, ""), func(a, b string) int { return len(a) - len(b) }), maxOwner},
 	} {
 		if len(f.value) > f.max || !utf8.ValidString(f.value) {

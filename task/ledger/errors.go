@@ -19,6 +19,8 @@ type UnknownError struct {
 	Key   string
 	Entry Entry // what is on record
 	Err   error // what the effect of this very run returned; nil if it was an earlier one
+
+	ledger *Ledger
 }
 
 func (e *UnknownError) Error() string {

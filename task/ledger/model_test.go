@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"github.com/dayfly-dev/dayfly/records"
 )
 
 // The model is a store with one record, a queue that delivers the message of
@@ -32,6 +30,14 @@ type world struct {
 	resends int // the person's
 	sent    bool
 	hit     []string // owners whose window had a fault
+	word    word     // of the person
+}
+
+// word is how far a person's command is: what is said is on record, then the
+// dead letters are sent back, then that is on record.
+type word struct {
+	todo   int // 0: nothing, 1: send back, 2: say so
+	letter string
 }
 
 type pending struct {
@@ -47,6 +53,9 @@ type slot struct {
 	beats    int
 	runs     int
 	done     bool // acknowledged, or dead-lettered
+	parking  bool // the run stored its dead letter, or is about to
+	letter   bool // its dead letter is stored
+	parked   bool // and is all there is: the message is gone
 }
 
 func (w *world) current() string {
@@ -69,7 +78,8 @@ func (w *world) clone() *world {
 
 func (w *world) key() []byte {
 	b := face(make([]byte, 0, 512), w.rec)
-	b = append(b, flag(w.version == 0), '0'+byte(min(w.sends, 3)), '0'+byte(w.faults), '0'+byte(w.said), '0'+byte(w.resends), flag(w.sent))
+	b = append(b, flag(w.version == 0), '0'+byte(min(w.sends, 3)), '0'+byte(w.faults), '0'+byte(w.said), '0'+byte(w.resends), flag(w.sent), '0'+byte(w.word.todo))
+	b = append(append(b, w.word.letter...), '/')
 	hits := slices.Clone(w.hit)
 	slices.Sort(hits)
 	for _, owner := range slices.Compact(hits) {
@@ -82,7 +92,7 @@ func (w *world) key() []byte {
 	}
 	for _, s := range w.slots {
 		b = append(append(b, '|'), s.owner...)
-		b = append(b, flag(s.accepted), '0'+byte(s.beats), '0'+byte(s.runs), flag(s.done))
+		b = append(b, flag(s.accepted), '0'+byte(s.beats), '0'+byte(s.runs), flag(s.done), flag(s.parking), flag(s.letter), flag(s.parked))
 		if s.run != nil {
 			b = append(b, s.run.key(w.current())...)
 		}
@@ -116,7 +126,18 @@ type model struct {
 	ledger  *Ledger // for the person's word
 	noSwap  bool    // a store that swaps without comparing: a control
 	noClock bool    // leases never look over: a control needs less than that
+	park    parking
 }
+
+// parking is when a run that leaves a dead letter says so: after, as production
+// does, or a control's.
+type parking int
+
+const (
+	parkAfter parking = iota
+	parkBefore
+	parkNever
+)
 
 func (m *model) explore(w *world) {
 	k := maphash.Bytes(seed, w.key())
@@ -137,7 +158,7 @@ func (m *model) explore(w *world) {
 			})
 		}
 	}
-	m.person(w)
+	moved = m.person(w) || moved
 	if !moved {
 		m.rests++
 		m.rest(w)
@@ -171,6 +192,9 @@ func (m *model) check(w *world) {
 		m.fail("SENT is on record and nothing was sent")
 	}
 	for _, s := range w.slots {
+		if s.parked && (w.version == 0 || w.rec.mark() == "") {
+			m.fail("nobody is told of a dead letter: the record is %q", w.rec.State)
+		}
 		if s.run != nil && s.run.next() == actEnd && acknowledged(s.run.verdict()) && w.sends == 0 && !w.sent {
 			m.fail("%s was acknowledged and nothing was sent", s.owner)
 		}
@@ -233,36 +257,4 @@ func (m *model) clean(w *world, owner string) ending {
 	}
 	m.fail("a run without a fault went on for 100 steps")
 	return 0
-}
-
-// person resolves what is unknown, or overdue, at any moment.
-func (m *model) person(w *world) {
-	if w.said == 0 || w.version == 0 {
-		return
-	}
-	for _, to := range []State{StateSent, StateNotSent} {
-		e := w.rec
-		e.Key = "k"
-		value, err := e.encode()
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		r, err := m.ledger.resolved("k", &records.Record{Value: value}, to, "a person")
-		if err != nil {
-			continue
-		}
-		word, err := decode("k", r.Value)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		m.branch(w, "a person says "+string(to), func(c *world) {
-			c.said--
-			c.put(word, c.current(), false)
-			if to == StateSent {
-				c.sent = true
-			} else {
-				c.resends++
-			}
-		})
-	}
 }

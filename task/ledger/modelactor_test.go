@@ -81,7 +81,7 @@ func face(b []byte, e Entry) []byte {
 	for _, owner := range e.Sends {
 		b = append(append(b, '+'), owner...)
 	}
-	return append(b, flag(e.Until.IsZero()))
+	return append(append(append(b, '%'), e.Parked...), flag(e.Until.IsZero()))
 }
 
 func flag(yes bool) byte {

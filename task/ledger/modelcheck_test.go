@@ -146,6 +146,8 @@ func TestModelFindsBugs(t *testing.T) {
 		"a lock with a time to live, clocks that hold, no fault": {scope{2, 1, 0, 0}, func(m *model) { m.make, m.noClock = newLock, true }, "sends under"},
 		"a record without an owner check, no fault":              {scope{2, 1, 0, 0}, func(m *model) { m.make = newClaimed }, "sends under"},
 		"a record without an owner check, a crash":               {scope{1, 2, 1, 0}, func(m *model) { m.make = newClaimed }, "sends under"},
+		"a dead letter that is not put on record":                {scope{2, 1, 0, 0}, func(m *model) { m.park = parkNever }, "nobody is told of a dead letter"},
+		"a dead letter that is on record before it is stored":    {scope{2, 1, 0, 1}, func(m *model) { m.park = parkBefore }, "nobody is told of a dead letter"},
 		"a store that swaps without comparing":                   {scope{2, 1, 0, 0}, func(m *model) { m.noSwap = true }, "UNKNOWN without a fault"},
 	} {
 		m := exploreAll(t, AtMostOnce, c.scope, c.change)

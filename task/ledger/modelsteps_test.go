@@ -20,7 +20,7 @@ func (m *model) steps(w *world, i int) bool {
 			s := &c.slots[i]
 			s.owner = fmt.Sprintf("%c%d", 'a'+i, s.runs)
 			s.runs--
-			s.beats, s.accepted, s.run = 1, false, m.make(s.owner, m.policy)
+			s.beats, s.accepted, s.letter, s.parking, s.run = 1, false, false, false, m.make(s.owner, m.policy)
 		})
 		return true
 	}
@@ -37,14 +37,43 @@ func (m *model) steps(w *world, i int) bool {
 	case actPerform:
 		m.performs(w, i)
 	case actEnd:
-		m.branch(w, s.owner+" ends", func(c *world) {
-			s := &c.slots[i]
-			e := s.run.verdict()
-			s.done = acknowledged(e) || e == endUnknown || e == endPayload
-			s.run = nil
-		})
+		m.ends(w, i)
 	}
 	return true
+}
+
+// ends is what becomes of the message. Of one that nobody can decide about a dead
+// letter is stored, that is put on record, and only then it goes: a crash in
+// between has it come again.
+func (m *model) ends(w *world, i int) {
+	s := w.slots[i]
+	e := s.run.verdict()
+	if e == endUnknown && !s.parking {
+		m.branch(w, s.owner+" begins to park", func(c *world) {
+			s := &c.slots[i]
+			s.parking = true
+			if m.park == parkBefore {
+				c.note(parked(s.owner))
+			} else {
+				s.letter = true
+			}
+		})
+		return
+	}
+	m.branch(w, s.owner+" ends", func(c *world) {
+		s := &c.slots[i]
+		if e == endUnknown {
+			switch m.park {
+			case parkAfter:
+				c.note(parked(s.owner))
+			case parkBefore:
+				s.letter = true
+			}
+			s.parked = s.letter
+		}
+		s.done = acknowledged(e) || e == endUnknown || e == endPayload
+		s.run = nil
+	})
 }
 
 // each branches for both looks of the clock.

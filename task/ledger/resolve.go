@@ -20,16 +20,21 @@ func (e *NotUnknownError) Error() string {
 	why := ""
 	switch e.Entry.State {
 	case StateSending:
-		why = ": a worker is at it (" + e.Entry.Worker + "), or was until " + e.Entry.Until.Format(time.RFC3339) + "; wait"
+		why = ": a worker is at it (" + e.Entry.Worker + "), or was until " + at(e.Entry.Until) + "; wait, and look again"
 	case StateClaimed:
-		why = ": a worker has it, and nothing has happened yet"
+		why = ": a worker has it, and nothing has happened yet; wait, and look again"
 	case StateNotSent:
-		why = ": it certainly did not happen, and is tried again when its task runs"
+		why = ": it certainly did not happen, and is brought about when its task runs"
 	case StateSent:
-		why = ": it happened on " + e.Entry.At.Format(time.RFC3339)
+		why = ": it happened, on " + at(e.Entry.At) + ", and never happens again under this key"
+		if e.Entry.Error != "" {
+			why += " (" + e.Entry.Error + ")"
+		}
 	}
 	return fmt.Sprintf("ledger: %q is not unknown but %s%s", e.Entry.Key, e.Entry.State, why)
 }
+
+func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Get returns what is on record of a key, else ErrNoEntry.
 func (l *Ledger) Get(ctx context.Context, key string) (Entry, error) {
@@ -46,13 +51,15 @@ func (l *Ledger) Get(ctx context.Context, key string) (Entry, error) {
 	return decode(key, r.Value)
 }
 
-// Unknown goes through the effects a person has to decide about: those that are
-// UNKNOWN, and those in SENDING whose worker has said nothing for the lease and
-// the quarantine, and that no run has come by to declare. One that cannot be
-// read comes with its key and an error, and the others follow.
+// Unknown goes through the effects a person has to see to: those that are
+// UNKNOWN; those in SENDING whose worker has said nothing for the lease and the
+// quarantine, and that no run has come by to declare; and those of which it is
+// known by now, SENT or NOT_SENT, whose dead letters are still to be sent back
+// (Parked). One that cannot be read comes with its key and an error, and the
+// others follow.
 func (l *Ledger) Unknown(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for _, mark := range []string{markUnknown, markSending} {
+		for _, mark := range []string{markUnknown, markSending, markParked} {
 			for r, err := range l.store.All(ctx, mark) {
 				if err != nil {
 					yield(Entry{}, fmt.Errorf("ledger: %w", err))
@@ -63,7 +70,7 @@ func (l *Ledger) Unknown(ctx context.Context) iter.Seq2[Entry, error] {
 					continue
 				}
 				e, err := decode(key, r.Value)
-				if err == nil && e.State == StateSending && !e.overdue(l.now(), l.o.Quarantine) {
+				if err == nil && !e.listed(l.now(), l.o.Quarantine) {
 					continue
 				}
 				e.Key = key
@@ -75,6 +82,19 @@ func (l *Ledger) Unknown(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
+// listed reports whether a person has to see to an effect that has a mark.
+func (e *Entry) listed(now time.Time, quarantine time.Duration) bool {
+	switch e.State {
+	case StateUnknown:
+		return true
+	case StateSending:
+		return e.overdue(now, quarantine)
+	case StateSent, StateNotSent:
+		return e.Parked != ""
+	}
+	return false // somebody is about to bring it about
+}
+
 func cutPrefix(key string) (string, bool) {
 	if len(key) > len(prefix) && key[:len(prefix)] == prefix {
 		return key[len(prefix):], true
@@ -83,13 +103,15 @@ func cutPrefix(key string) (string, bool) {
 }
 
 // ResolveSent puts on record that an effect which is UNKNOWN happened. Runs of
-// its task then pass it over. An effect that is SENT already stays as it is.
+// its task then pass it over. An effect that is SENT already stays as it is. Who
+// then sends its dead letters back says so with SentBack of the entry returned.
 func (l *Ledger) ResolveSent(ctx context.Context, key, by string) (Entry, error) {
 	return l.resolve(ctx, key, StateSent, by)
 }
 
 // ResolveNotSent puts on record that an effect which is UNKNOWN did not happen,
-// or may happen again: the next run of its task brings it about.
+// or may happen again: the next run of its task brings it about. One that is
+// NOT_SENT already stays as it is. Dead letters are as with ResolveSent.
 func (l *Ledger) ResolveNotSent(ctx context.Context, key, by string) (Entry, error) {
 	return l.resolve(ctx, key, StateNotSent, by)
 }
