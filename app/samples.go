@@ -98,6 +98,8 @@ func (o *outcomes) byQueue() map[string]dash.Outcomes {
 			x.Postponed += n
 		case task.Cancelled:
 			x.Cancelled += n
+		case task.Duplicate:
+			x.Duplicate += n
 		default:
 			x.Other += n
 		}

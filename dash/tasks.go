@@ -71,18 +71,19 @@ type Outcomes struct {
 	Done      int64 `json:"done"`
 	Retried   int64 `json:"retried"`
 	Dead      int64 `json:"dead"`
-	Postponed int64 `json:"postponed"` // not now, said the endpoint; no attempt was used up
+	Postponed int64 `json:"postponed"` // not now, said the endpoint or a limit; no attempt was used up
 	Cancelled int64 `json:"cancelled"` // somebody cancelled the task
+	Duplicate int64 `json:"duplicate"` // removed, as one of its unique key had begun
 	Other     int64 `json:"other"`     // the lease was lost, or dayfly stopped
 }
 
 func (o Outcomes) minus(p Outcomes) Outcomes {
-	return Outcomes{o.Done - p.Done, o.Retried - p.Retried, o.Dead - p.Dead, o.Postponed - p.Postponed, o.Cancelled - p.Cancelled, o.Other - p.Other}
+	return Outcomes{o.Done - p.Done, o.Retried - p.Retried, o.Dead - p.Dead, o.Postponed - p.Postponed, o.Cancelled - p.Cancelled, o.Duplicate - p.Duplicate, o.Other - p.Other}
 }
 
 // Total is the number of runs.
 func (o Outcomes) Total() int64 {
-	return o.Done + o.Retried + o.Dead + o.Postponed + o.Cancelled + o.Other
+	return o.Done + o.Retried + o.Dead + o.Postponed + o.Cancelled + o.Duplicate + o.Other
 }
 
 // Push says where a queue's tasks are pushed, and how that goes.

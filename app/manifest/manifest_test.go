@@ -236,6 +236,7 @@ func TestDurationsReadAsWritten(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(whole)
 	f.Add("name = \"a\"\n[process.web]\ncommand = \"x\"\ninstances = { min = 5, max = 2 }\n")
+	f.Add(limited("limit = { rate = \"10/s\", per.tenant.concurrency = 1, task.t.per.type = { rate = \"1/10s\", burst = 2 } }\n"))
 	f.Add("a.b.\"c\".d = [ { x = 1 } ]\n[[z]]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := Parse("m.toml", []byte(text))
