@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/mail"
@@ -44,6 +45,8 @@ func (k *kinds) tasks(types []string) []task.Definition {
 			options = append(options, task.Attempts(3))
 		case "slow":
 			run = k.slow
+		case "hog":
+			run = k.hog
 		case "once":
 			run = k.mail()
 		case "atleast":
@@ -82,6 +85,9 @@ func (k *kinds) slow(ctx context.Context, _ args) error {
 		return context.Cause(ctx)
 	}
 }
+
+// hog ends as a worker does whose memory is used up: the kernel kills it.
+func (k *kinds) hog(context.Context, args) error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }
 
 // mail sends one by the ledger. Without it (SOAK_UNGUARDED) the soak has to find
 // mails that were sent twice.
