@@ -117,20 +117,19 @@ func (s *slots) charge() {
 
 // free is how many slots a request of c may claim; it may be negative.
 func (s *slots) free(c *claims) int {
-	free := s.total - s.used - c.asked
-	before, weights := true, 0.0
+	free, weights := s.total-s.used-c.asked, s.weights(c)
+	before := true
 	for _, o := range s.of {
 		switch {
 		case o == c:
 			before = false
-			weights += o.weight
-			continue
-		case o.rich && before && !s.weighted && o.used < o.most:
+		case s.weighted && o.rich: // it may be about to ask for its share
+			free -= max(o.firm(), min(o.most, int(float64(s.total)*o.weight/weights))-o.used)
+		case o.rich && before && o.used < o.most:
 			return 0
-		case o.busy():
-			weights += o.weight
+		default:
+			free -= o.firm()
 		}
-		free -= o.firm()
 	}
 	share := free
 	switch {
@@ -140,6 +139,16 @@ func (s *slots) free(c *claims) int {
 		share = max(1, int(float64(free)*c.weight/weights))
 	}
 	return min(free, share, c.most-c.used-c.asked, receiveMax)
+}
+
+// weights are those of c and of all queues with something to do.
+func (s *slots) weights(c *claims) (sum float64) {
+	for _, o := range s.of {
+		if o == c || o.busy() {
+			sum += o.weight
+		}
+	}
+	return sum
 }
 
 // close ends the timers.
