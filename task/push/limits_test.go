@@ -1,6 +1,7 @@
 package push
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -82,6 +83,56 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%d dead letters", n)
 		}
 	})
+}
+
+// refused is an endpoint that cannot be reached.
+type refused struct{}
+
+func (refused) RoundTrip(*http.Request) (*http.Response, error) { return nil, errRefused }
+
+// silentForever is one that never takes the connection.
+type silentForever struct{}
+
+func (silentForever) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, context.Cause(r.Context())
+}
+
+// TestLimitsBesideUnreachable: a pusher whose endpoint cannot be reached does not
+// keep the places of a limit from one that reaches its own, and nothing counts.
+func TestLimitsBesideUnreachable(t *testing.T) {
+	for name, down := range map[string]http.RoundTripper{"refused": refused{}, "silent": silentForever{}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, "default", 1, status(200))
+			works := r.o.Transport
+			r.o.Records, r.o.Limits = records.New(memrecords.New()), []task.Limit{{Concurrency: 2}}
+			var ids []string
+			for i := range 30 {
+				ids = append(ids, fmt.Sprint(i))
+			}
+			r.enqueue(ids...)
+			r.o.Transport = down
+			first := r.run()
+			time.Sleep(time.Second) // of the bubble: it has the places
+			r.o.Transport = works
+			second := r.run()
+			time.Sleep(10 * time.Minute) // of the bubble
+			if n := len(r.requests()); n != len(ids) {
+				t.Errorf("%s: %d of %d tasks were pushed by the one that can", name, n, len(ids))
+			}
+			for _, x := range r.requests() {
+				if !strings.HasSuffix(x, " 1") {
+					t.Errorf("%s: %s: waiting cost an attempt", name, x)
+				}
+			}
+			first()
+			second()
+			r.empty()
+			if n := len(r.letters()); n != 0 {
+				t.Errorf("%s: %d dead letters", name, n)
+			}
+		})
+	}
 }
 
 func TestLimitsBad(t *testing.T) {
