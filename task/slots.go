@@ -86,13 +86,14 @@ func (s *slots) dealInOrder() {
 
 // dealOne serves the queue that is behind most of those that can be served.
 func (s *slots) dealOne() bool {
-	byNeed := slices.SortedStableFunc(slices.Values(s.of), func(a, b *claims) int { return cmp.Compare(a.next(), b.next()) })
-	for _, c := range byNeed {
-		if c.serveMessage() || c.serveRequest() {
-			return true
+	var waiting []*claims
+	for _, c := range s.of {
+		if c.messages.any() || c.requests.any() {
+			waiting = append(waiting, c)
 		}
 	}
-	return false
+	slices.SortStableFunc(waiting, func(a, b *claims) int { return cmp.Compare(a.next(), b.next()) })
+	return slices.ContainsFunc(waiting, func(c *claims) bool { return c.serveMessage() || c.serveRequest() })
 }
 
 // charge charges each queue for the time since the last charge. One that has
