@@ -18,8 +18,8 @@ const schemes = "sqlite:////absolute/path.db, postgres://user@host/database, mys
 	"dynamodb://table and s3://bucket/prefix are known"
 
 // URL opens the store that an address names, makes what it needs there, and
-// proves that it answers. The address may hold a password and is never
-// repeated in an error.
+// proves that it answers and, but for DynamoDB, that it can be written. The
+// address may hold a password and is never repeated in an error.
 //
 //	sqlite:////absolute/path.db            a file that is made if its folder is there
 //	postgres://user:password@host/database and what else pgx reads in an address

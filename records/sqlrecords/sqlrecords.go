@@ -57,7 +57,8 @@ var _ driver.Store = (*Store)(nil)
 var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 
 // New brings the table of db to this program's version, which any number of
-// processes may do at once, and returns a Store on it. The connections of db
+// processes may do at once, tries to write to it, which leaves nothing, and
+// returns a Store on it. The connections of db
 // must be able to write; those of SQLite need a busy timeout and synchronous
 // FULL, as package open sets them.
 func New(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error) {
@@ -93,6 +94,9 @@ func (s *Store) ready(ctx context.Context, table string, lossy bool) error {
 	}
 	if s.dialect == SQLite {
 		s.writing = make(chan struct{}, 1)
+	}
+	if err := s.prove(ctx, table, texts); err != nil {
+		return err
 	}
 	return s.prepare(ctx, texts)
 }
