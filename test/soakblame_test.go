@@ -1,20 +1,22 @@
 package test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 )
 
-// slowest is what a run takes that no fault falls on, and a little.
-const slowest = 5 * time.Second
+// settling is how long a run, or its outcome, may take to be on record: what is
+// stopped while it writes to the ledger's store has the others wait for as long.
+const settling = 15 * time.Second
 
 // window is when a fault may have fallen on r, or on its acknowledgement. One
 // that never said how it ended was hit before it could.
 func (r *soakRun) window() (from, to time.Time) {
 	if r.ended.IsZero() {
-		return r.begun.Add(-slack), r.begun.Add(slowest + slack)
+		return r.begun.Add(-slack), r.begun.Add(settling)
 	}
 	return r.begun.Add(-slack), r.ended.Add(slack)
 }
@@ -70,14 +72,31 @@ func (s *soak) doubt(key string, runs map[string][]*soakRun) string {
 			}
 		}
 	}
-	if why := s.blameAny(all); why != "" || pushed != "" {
-		return why + pushed
+	if why := cmp.Or(s.blameAny(all), pushed, s.kept(all)); why != "" {
+		return why
 	}
 	for i, r := range all { // two workers at one effect, and one takes the other's lease for over
 		for _, other := range all[i+1:] {
 			from, to := r.window()
 			if start, end := other.window(); start.Before(to) && end.After(from) && s.stepped(from) {
 				return "clock"
+			}
+		}
+	}
+	return ""
+}
+
+// kept is the stop of another process that writes to the ledger's store, if it had
+// one of runs wait for longer than the lease: it was stopped while it had the
+// store's lock, and nobody could renew.
+func (s *soak) kept(runs []*soakRun) string {
+	for _, r := range runs {
+		if r.ended.Sub(r.begun) < 2*time.Second {
+			continue
+		}
+		for _, f := range s.faults {
+			if f.what == "stop" && (strings.HasPrefix(f.target, "go") || f.target == "dayfly") && f.from.Before(r.ended) && f.to.After(r.begun) {
+				return "stop " + f.target + ", which had the store's lock"
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // decide does what a person does about effects of which nobody knows, who has
@@ -44,7 +43,7 @@ func (s *soak) decideOne(on, worker string, runs map[string][]*soakRun) string {
 	}
 	reason := cmp.Or(s.doubt(key, runs), s.unrecorded(key, worker, runs))
 	if reason == "" {
-		s.t.Errorf("%s is unknown without a fault in the window", on)
+		s.t.Errorf("%s is unknown without a fault in the window: by %s,%s", on, worker, s.runsOf(key, runs))
 	}
 	decision := "resend"
 	if s.mailed(key) {
@@ -53,10 +52,6 @@ func (s *soak) decideOne(on, worker string, runs map[string][]*soakRun) string {
 	s.h.cli("task", decision, on)
 	return reason + " → " + decision
 }
-
-// settling is how long an outcome may take to be on record: what is stopped
-// while it writes to the ledger's store has the others wait for as long.
-const settling = 15 * time.Second
 
 // unrecorded reports whether the process that the ledger names, as host/pid, was
 // killed before it could record how a run at an effect of key had ended.

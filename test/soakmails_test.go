@@ -17,11 +17,11 @@ func (s *soak) mails(runs map[string][]*soakRun, letters map[string][]letter, su
 			s.t.Errorf("%s: the mail of %s was never accepted", kind, key)
 		case n > 1 && kind == "once":
 			sum["effects once, accepted twice"]++
-			s.t.Errorf("%d mails of %s under AtMostOnce", n, key)
+			s.t.Errorf("%d mails of %s under AtMostOnce:%s", n, key, s.runsOf(key, runs))
 		case n > 1:
 			sum["effects atleast, accepted more than once"]++
 			if s.doubt(key, runs) == "" {
-				s.t.Errorf("%d mails of %s under AtLeastOnce, and nobody was in doubt", n, key)
+				s.t.Errorf("%d mails of %s under AtLeastOnce, and nobody was in doubt:%s", n, key, s.runsOf(key, runs))
 			}
 		}
 	}
@@ -44,4 +44,14 @@ func (s *soak) effects() map[string]string {
 		}
 	}
 	return all
+}
+
+// runsOf tells those of all tasks of an effect, for whoever looks for a cause.
+func (s *soak) runsOf(key string, runs map[string][]*soakRun) (text string) {
+	for id, x := range s.sent {
+		if x.key == key {
+			text += " " + id + ": " + history(runs[id])
+		}
+	}
+	return text
 }
