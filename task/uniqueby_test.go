@@ -199,3 +199,34 @@ func TestUniqueByStoreAway(t *testing.T) {
 		r.expect("default-dead", "0 0 0")
 	})
 }
+
+// TestUniqueByInOrder: on a FIFO queue a duplicate is removed, and what follows it
+// in its group goes on in order, its delivery not counted.
+func TestUniqueByInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newFIFO(t, 3), records.New(memrecords.New())
+		var mu sync.Mutex
+		var ran []string
+		def := Define("t", func(ctx context.Context, _ any) error {
+			run, _ := Info(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			ran = append(ran, fmt.Sprint(run.ID, " ", run.Attempt))
+			return nil
+		})
+		for _, x := range [][2]string{{"1", forAnHour}, {"2", ""}, {"3", forAnHour}, {"4", forAnHour}, {"5", ""}} {
+			must[[]queue.Sent](t)(r.q.Send(t.Context(), queue.Outgoing{Body: asking(x[0], x[1]), Delay: -1, GroupID: "g", DedupID: x[0]}))
+		}
+		stop := r.work(WorkerOptions{Tasks: []Definition{def}, Records: s})
+		time.Sleep(time.Minute) // of the bubble
+		r.stop(stop)
+		if d := cmp.Diff([]string{"1 1", "2 1", "5 1"}, ran); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff([]string{"done 1 1", "done 2 1", "done 5 1", "duplicate 3 1", "duplicate 4 1"}, r.results()); d != "" {
+			t.Error(d)
+		}
+		r.expect("orders.fifo", "0 0 0")
+		r.expect("orders-dead.fifo", "0 0 0")
+	})
+}
