@@ -95,6 +95,7 @@ type server struct {
 	process *exec.Cmd
 	ended   chan struct{} // closed once it has
 	exit    error         // then
+	again   func() error  // starts it; nil: it cannot be stopped and started
 }
 
 func (s *server) startPostgres(initdb, program string) error {
@@ -108,8 +109,11 @@ func (s *server) startPostgres(initdb, program string) error {
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return s.run(as, exec.Command(program, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=500"),
-		"pgx", postgresAddress(s.dir, "postgres"))
+	s.again = func() error {
+		return s.run(as, exec.Command(program, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=500"),
+			"pgx", postgresAddress(s.dir, "postgres"))
+	}
+	return s.again()
 }
 
 func (s *server) startMariaDB(install, program string) error {
@@ -197,6 +201,14 @@ func (s *server) said(err error) error {
 }
 
 func (s *server) stop(signal syscall.Signal) {
+	s.end(signal)
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// end ends the process, and leaves the data.
+func (s *server) end(signal syscall.Signal) {
 	if s.process != nil {
 		_ = s.process.Process.Signal(signal) // it may have ended
 		select {
@@ -205,8 +217,5 @@ func (s *server) stop(signal syscall.Signal) {
 			_ = s.process.Process.Kill()
 			<-s.ended
 		}
-	}
-	if s.dir != "" {
-		_ = os.RemoveAll(s.dir)
 	}
 }
