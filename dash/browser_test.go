@@ -245,6 +245,20 @@ func TestBrowserLive(t *testing.T) {
 		t.Errorf("after a press of Resume it says %q", said)
 	}
 
+	// What begins to run shows, and can be cancelled in its row, though it moves.
+	f.tasks.works(workers(1, 1)...)
+	b.until(t, `document.querySelectorAll("#running tbody tr").length === 1`)
+	b.do(t, chromedp.Click(chromedp.CSS(`#running [popovertarget]`)), chromedp.WaitVisible(chromedp.CSS(`#running [popover]`)))
+	f.tasks.works(append(workers(1, 1), Worker{Host: "web2", PID: 1, Total: 1, Oldest: now, Runs: []TaskRun{{ID: "newer", Task: "other", Began: now}}})...)
+	b.until(t, `document.querySelector("#running tbody tr")?.textContent.includes("newer")`)
+	if open := ask[string](t, b, `document.querySelector("[popover]:popover-open")?.querySelector("[name=id]").value ?? "none"`); open != "0197-0-0" {
+		t.Errorf("the question that is open is about %s", open)
+	}
+	b.do(t, chromedp.Click(chromedp.CSS(`[popover]:popover-open button`)), chromedp.WaitVisible(chromedp.CSS(`.note[role=status]`)))
+	if said := ask[string](t, b, `document.querySelector(".note[role=status]").textContent`); said != "done: cancel 0197-0-0 " {
+		t.Errorf("after a press of Cancel it says %q", said)
+	}
+
 	b.do(t, chromedp.Navigate(b.base+"/logs?q=hello"))
 	b.until(t, `document.getElementById("link").textContent === "Live"`)
 	f.app.log(LogLine{now, "web.1", "out", "hello <b>"})

@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -8,6 +9,33 @@ import (
 
 	"github.com/dayfly-dev/dayfly/queue"
 )
+
+// TestCancelAMessage: what waits can be cancelled where workers can be told.
+func TestCancelAMessage(t *testing.T) {
+	f := newFixture(t)
+	bodies := []string{`{"specversion":"1.0","type":"load","id":"t1","dayflybatch":"{\"id\":\"b\"}"}`, "no task"}
+	for _, body := range bodies {
+		if _, err := f.queues.Send(t.Context(), "default", []queue.Outgoing{{Body: body, Delay: -1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadLetter(t, f.queues, "load", "boom")
+	page := f.page(t, "/queues/default")
+	if got := texts(page, ".card form[action='/task/cancel'] p"); len(got) != 1 || !strings.HasSuffix(got[0], "Its batch counts it as failed.") {
+		t.Errorf("asks %q", got)
+	}
+	if got := texts(f.page(t, "/queues/default-dead"), ".card form[action='/task/cancel']"); len(got) > 0 {
+		t.Error("a dead letter can be cancelled")
+	}
+	form := url.Values{}
+	for _, in := range queryAll(page, ".card form[action='/task/cancel'] input[type=hidden]") {
+		form.Set(attr(in, "name"), attr(in, "value"))
+	}
+	page = f.post(t, "/task/cancel", form)
+	if got := texts(page, ".note, h1"); !cmp.Equal(got, []string{"done: cancel t1", "default"}) {
+		t.Errorf("says %q", got)
+	}
+}
 
 // A payload that is stored apart is named, and a message its queue gave up says so.
 func TestWhatALetterSays(t *testing.T) {

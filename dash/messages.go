@@ -110,6 +110,7 @@ type message struct {
 	Queue   string   `json:"-"`
 	Before  string   `json:"-"` // id of the message before it
 	View    string   `json:"-"` // of the page it is shown on
+	Cancels bool     `json:"-"` // workers can be told not to run it
 	Moved   bool     `json:"-"` // its queue, not a worker, gave it up
 	Targets []string `json:"-"` // queues it can be sent back to, the likeliest first
 }
@@ -148,7 +149,7 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 	}
 	for _, b := range l.messages {
 		m := newMessage(row, b, bodyShown)
-		m.View = p.View()
+		m.View, m.Cancels = p.View(), p.Pausable && m.TaskID != "" && len(m.Targets) == 0
 		p.Messages = append(p.Messages, m)
 	}
 	return p, nil
