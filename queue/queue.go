@@ -235,6 +235,16 @@ func (s *Service) Remote() bool {
 	return remote
 }
 
+// BatchSize is how many messages a call of Send, Delete or ChangeVisibility best
+// has where there are many: ten, or more where one request takes more. It may
+// change with what the endpoint says.
+func (s *Service) BatchSize() int {
+	if b, ok := s.d.(driver.Batcher); ok {
+		return b.BatchSize()
+	}
+	return maxReceiveBatch
+}
+
 // Browse shows up to max messages (1 to 1,000) after the given id, whatever
 // their state. It fails with ErrUnsupported where the driver cannot.
 func (s *Service) Browse(ctx context.Context, name, after string, max int) ([]Browsed, error) {

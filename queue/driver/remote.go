@@ -4,3 +4,10 @@ package driver
 // each call: there ten messages of one call cost little more than one, and
 // callers do well to put theirs together.
 type Remote interface{ Remote() }
+
+// Batcher is implemented by drivers that are best given more than ten messages
+// a call where there are many. Any number is taken by all.
+type Batcher interface {
+	// BatchSize is how many, at least ten. It may change at any time.
+	BatchSize() int
+}

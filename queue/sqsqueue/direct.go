@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -25,6 +26,7 @@ type direct struct {
 	region      string
 	credentials aws.CredentialsProvider
 	key         signingKey
+	entries     atomic.Int32 // that a request may have, as the last reply said; 0: it did not
 }
 
 // newDirect returns nil where the SDK does everything: the endpoint is not
@@ -93,7 +95,14 @@ func (d *direct) do(ctx context.Context, operation string, body []byte, decode f
 		return false
 	}
 	c.out = d.appendRequest(c.out[:0], operation, body, &keys)
+	c.entries = 0
 	text, ok := c.exchange(ctx)
+	if !ok {
+		c.entries = 0 // the next may be for another endpoint
+	}
+	if d.entries.Load() != c.entries {
+		d.entries.Store(c.entries)
+	}
 	if ok {
 		ok = decode(text)
 	}
@@ -103,6 +112,15 @@ func (d *direct) do(ctx context.Context, operation string, body []byte, decode f
 		c.close()
 	}
 	return ok
+}
+
+// batchSize is how many entries a request may have: ten, and more of an endpoint
+// of dayfly, which says so in a header of its own (doc/queue.md).
+func (d *direct) batchSize() int {
+	if d == nil {
+		return maxBatch
+	}
+	return max(maxBatch, int(d.entries.Load()))
 }
 
 func (d *direct) close() {

@@ -23,6 +23,8 @@ type conn struct {
 	in    []byte // the reply
 	whole bool   // it was read to its end, no byte is left, and more may follow
 	used  time.Time
+
+	entries int32 // that a request may have, as the reply says; 0: it does not
 }
 
 // exchange sends what is in c.out and returns the body of the reply, which is

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,9 +130,11 @@ func FuzzPlainHead(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n folded\r\n\r\n":                          false,
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length : 3\r\n\r\n":               false,
 		"HTTP/1.1 200 OK\r\nX: a\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n": false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Dayfly-Entries: 100\r\n\r\n":            true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Dayfly-Entries: -1\r\n\r\n":             true,
 	} {
 		f.Add([]byte(head))
-		if _, ok := plainHead([]byte(head)); ok != plain {
+		if _, _, ok := plainHead([]byte(head)); ok != plain {
 			f.Errorf("plain: %v, want %v: %q", ok, plain, head)
 		}
 	}
@@ -140,7 +143,7 @@ func FuzzPlainHead(f *testing.F) {
 		if i < 0 || i+4 != len(head) {
 			return
 		}
-		length, ok := plainHead(head)
+		length, entries, ok := plainHead(head)
 		if !ok {
 			return
 		}
@@ -150,6 +153,9 @@ func FuzzPlainHead(f *testing.F) {
 		}
 		if r.StatusCode != http.StatusOK || r.ContentLength != int64(length) || r.Close || r.TransferEncoding != nil {
 			t.Errorf("%q: length %d; net/http says %+v", head, length, r)
+		}
+		if n, _ := strconv.Atoi(r.Header.Get(entriesHeader)); entries < 0 || entries > largeBatch || len(r.Header.Values(entriesHeader)) == 1 && entries > max(n, 0) {
+			t.Errorf("%q: %d entries", head, entries)
 		}
 	})
 }

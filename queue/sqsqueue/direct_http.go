@@ -40,7 +40,8 @@ func (c *conn) readReply() ([]byte, bool) {
 	if end < 0 {
 		return c.readUnusual(in)
 	}
-	length, ok := plainHead(in[:end])
+	length, entries, ok := plainHead(in[:end])
+	c.entries = int32(entries)
 	if !ok {
 		return c.readUnusual(in)
 	}
@@ -77,12 +78,13 @@ func (c *conn) readUnusual(in []byte) ([]byte, bool) {
 }
 
 // plainHead reads the head of a reply, its blank line included, and returns the
-// length of the body; false where the head is not one of status 200 that says
-// it, or has what only net/http understands.
-func plainHead(head []byte) (length int, ok bool) {
+// length of the body, and how many entries a request may have if it says so;
+// false where the head is not one of status 200 that says the length, or has what
+// only net/http understands.
+func plainHead(head []byte) (length, entries int, ok bool) {
 	const ok200 = "HTTP/1.1 200 OK\r\n"
 	if !bytes.HasPrefix(head, []byte(ok200)) {
-		return 0, false
+		return 0, 0, false
 	}
 	length = -1
 	for rest := head[len(ok200):]; len(rest) > 2; {
@@ -90,21 +92,24 @@ func plainHead(head []byte) (length int, ok bool) {
 		rest = after
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok || !plainField(name, value) {
-			return 0, false
+			return 0, 0, false
 		}
 		switch {
 		case is(name, "Content-Length"):
 			if length >= 0 {
-				return 0, false
+				return 0, 0, false
 			}
 			if length, ok = bodyLength(bytes.Trim(value, " \t")); !ok {
-				return 0, false
+				return 0, 0, false
 			}
+		case is(name, entriesHeader):
+			n, _ := bodyLength(bytes.Trim(value, " \t")) // 0 if it is none
+			entries = min(n, largeBatch)
 		case is(name, "Connection"), is(name, "Transfer-Encoding"), is(name, "Trailer"):
-			return 0, false
+			return 0, 0, false
 		}
 	}
-	return length, length >= 0
+	return length, entries, length >= 0
 }
 
 func is(name []byte, what string) bool {

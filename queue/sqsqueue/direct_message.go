@@ -10,7 +10,7 @@ import (
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
 
-// send stores at most ten messages; false if the SDK is to do it. What fails
+// send stores at most batchSize messages; false if the SDK is to do it. What fails
 // of a single one is left to it, whose request for one has other errors.
 func (d *direct) send(ctx context.Context, url string, fifo bool, m []driver.Outgoing) ([]driver.Sent, error, bool) {
 	if d == nil {
@@ -76,7 +76,7 @@ func (d *direct) receive(ctx context.Context, url string, o *driver.ReceiveOptio
 	return got, ok
 }
 
-// delete removes at most ten messages; false if the SDK is to do it. Entries
+// delete removes at most batchSize messages; false if the SDK is to do it. Entries
 // that fail are numbered from first.
 func (d *direct) delete(ctx context.Context, url string, receipts []string, first int) ([]types.BatchResultErrorEntry, bool) {
 	return d.change(ctx, "DeleteMessageBatch", url, len(receipts), first, func(b []byte, i int) []byte {

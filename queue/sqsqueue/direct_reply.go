@@ -134,7 +134,7 @@ func (r *batchReply) scan(text []byte) bool {
 		switch string(name) {
 		case "Successful":
 			return once.first(0) && s.list(func() bool {
-				if len(r.Successful) == maxBatch {
+				if len(r.Successful) == largeBatch {
 					return false
 				}
 				if r.Successful == nil {

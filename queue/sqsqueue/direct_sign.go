@@ -44,7 +44,7 @@ func (d *direct) appendRequest(b []byte, operation string, body []byte, keys *aw
 	stamp := time.Now().UTC().Format("20060102T150405Z")
 	b = append(b, "POST / HTTP/1.1\r\nHost: "...)
 	b = append(b, d.host...)
-	b = append(b, "\r\nUser-Agent: dayfly-sqsqueue\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS."...)
+	b = append(b, "\r\nUser-Agent: dayfly-sqsqueue\r\n"+entriesHeader+": 100\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS."...)
 	b = append(b, operation...)
 	b = append(b, "\r\nX-Amz-Date: "...)
 	b = append(b, stamp...)

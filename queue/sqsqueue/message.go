@@ -14,9 +14,16 @@ import (
 	"github.com/dayfly-dev/dayfly/queue/driver"
 )
 
-const maxBatch = 10
+const (
+	maxBatch = 10
+	// largeBatch is the most that is put in a request to an endpoint of dayfly.
+	largeBatch = 100
+	// entriesHeader is how endpoint and client tell each other that they know
+	// large batches.
+	entriesHeader = "X-Dayfly-Entries"
+)
 
-// Send stores messages, ten a request.
+// Send stores messages, BatchSize a request.
 func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([]driver.Sent, error) {
 	sent := make([]driver.Sent, 0, len(m))
 	err := s.onQueue(ctx, "send to", name, func(ctx context.Context, url *string) error {
@@ -31,8 +38,12 @@ func (s *Service) Send(ctx context.Context, name string, m []driver.Outgoing) ([
 			return err
 		}
 		for rest := m; len(rest) > 0; {
-			n := min(len(rest), maxBatch)
-			some, err := s.sendBatch(ctx, url, fifo, rest[:n])
+			n := min(len(rest), s.direct.batchSize())
+			some, err, ok := s.direct.send(ctx, *url, fifo, rest[:n])
+			if !ok {
+				n = min(n, maxBatch)
+				some, err = s.sendBatch(ctx, url, fifo, rest[:n])
+			}
 			if partial, ok := errors.AsType[*driver.PartialError](err); ok && n < len(m) {
 				err = partial.Unwrap() // it is about some of m only
 			}
@@ -85,9 +96,6 @@ func systemValue(a types.MessageAttributeValue) types.MessageSystemAttributeValu
 func entryID(i int) *string { return aws.String(strconv.Itoa(i)) }
 
 func (s *Service) sendBatch(ctx context.Context, url *string, fifo bool, m []driver.Outgoing) ([]driver.Sent, error) {
-	if sent, err, ok := s.direct.send(ctx, *url, fifo, m); ok {
-		return sent, err
-	}
 	in := &sqs.SendMessageBatchInput{QueueUrl: url, Entries: make([]types.SendMessageBatchRequestEntry, len(m))}
 	var zeros []string
 	for i := range m {

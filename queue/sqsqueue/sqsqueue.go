@@ -10,7 +10,7 @@
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ~/.aws).
 //
 // SQS knows whole seconds: durations are rounded up to them. A Send of more
-// than ten messages is several requests; when one of them fails the others may
+// than ten messages (BatchSize) is several requests; when one of them fails the others may
 // have happened, and sending all again delivers those twice. So does a request
 // whose reply was lost: it is made again, by the SDK's retries and after a first
 // try without it, and both are delivered, with one body and two ids.
@@ -55,6 +55,7 @@ var (
 	_ driver.Service = (*Service)(nil)
 	_ driver.Mover   = (*Service)(nil)
 	_ driver.Remote  = (*Service)(nil)
+	_ driver.Batcher = (*Service)(nil)
 )
 
 // New returns the driver that uses a client's configuration and connections.
@@ -103,6 +104,10 @@ func (s *Service) Close() error {
 
 // Remote says that calls are requests.
 func (s *Service) Remote() {}
+
+// BatchSize is how many messages a request has at most: ten, and 100 to an
+// endpoint of dayfly on this machine, once it has answered a request.
+func (s *Service) BatchSize() int { return s.direct.batchSize() }
 
 // scope returns a context that Close ends too. Its cancel must be called.
 func (s *Service) scope(ctx context.Context) (context.Context, context.CancelFunc) {

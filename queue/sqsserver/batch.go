@@ -5,7 +5,25 @@ import (
 	"strconv"
 )
 
-const maxBatch = 10
+const (
+	maxBatch = 10
+	// largeBatch is how many entries a client may put in one request that asks
+	// for it in a header of dayfly's own. Bytes are bounded as ever.
+	largeBatch = 100
+	// entriesHeader asks for large batches, whatever its value. Answers to those
+	// who ask, and to nobody else, have it too and say how many entries are taken.
+	entriesHeader = "X-Dayfly-Entries"
+)
+
+var largeBatchOffer = []string{strconv.Itoa(largeBatch)} // shared by all replies, never written to
+
+// maxEntries is how many entries this request may have.
+func (c *call) maxEntries() int {
+	if len(c.r.Header[entriesHeader]) > 0 {
+		return largeBatch
+	}
+	return maxBatch
+}
 
 // entryID is the Id of an entry. One that is not there is refused in other
 // words than one that is empty.
@@ -28,12 +46,12 @@ func ifGiven(d *decoder, given bool) string {
 }
 
 // checkBatch applies the rules that refuse a batch as a whole.
-func checkBatch[E any](entries []E, id func(*E) entryID, entryName string) error {
+func checkBatch[E any](entries []E, most int, id func(*E) entryID, entryName string) error {
 	if len(entries) == 0 {
 		return &apiError{emptyBatchRequest, "There should be at least one " + entryName + " in the request."}
 	}
-	if len(entries) > maxBatch {
-		return &apiError{tooManyEntries, fmt.Sprintf("Maximum number of entries per request are %d. You have sent %d.", maxBatch, len(entries))}
+	if len(entries) > most {
+		return &apiError{tooManyEntries, fmt.Sprintf("Maximum number of entries per request are %d. You have sent %d.", most, len(entries))}
 	}
 	for i := range entries {
 		x := id(&entries[i])

@@ -100,7 +100,7 @@ func (c *call) manyReceipts(d *decoder, entryName string) (name string, entries 
 	if name, err = c.queueName(url); err != nil {
 		return "", nil, err
 	}
-	return name, entries, checkBatch(entries, func(r *receipt) entryID { return r.id }, entryName)
+	return name, entries, checkBatch(entries, c.maxEntries(), func(r *receipt) entryID { return r.id }, entryName)
 }
 
 func deleteMessage(c *call, d *decoder, _ *encoder) error {

@@ -182,7 +182,7 @@ func sendMessageBatch(c *call, d *decoder, e *encoder) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBatch(entries, func(m *sending) entryID { return m.id }, sendEntry); err != nil {
+	if err := checkBatch(entries, c.maxEntries(), func(m *sending) entryID { return m.id }, sendEntry); err != nil {
 		return err
 	}
 	total := 0

@@ -165,6 +165,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Amzn-Requestid"] = []string{requestID()}
 	h["Content-Type"] = jsonContentType
+	if len(r.Header[entriesHeader]) > 0 {
+		h[entriesHeader] = largeBatchOffer
+	}
 	status := http.StatusOK
 	if err != nil {
 		if r.Context().Err() != nil {
