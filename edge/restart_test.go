@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // childMain is an application: it prints its address, answers with what it was
@@ -89,7 +88,7 @@ func (c *clients) run(url string, id int) {
 		return d.DialContext(ctx, network, addr)
 	}}
 	defer tr.CloseIdleConnections()
-	client := &http.Client{Transport: tr, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: tr, Timeout: patience}
 	for n := 0; ; n++ {
 		select {
 		case <-c.stop:
@@ -136,11 +135,17 @@ func (c *clients) finish(t *testing.T, n int64) {
 	}
 }
 
+// patient is an edge that takes no instance for dead, and gives up no request,
+// because the machine is slow.
+func patient(healthPath string) Options {
+	return Options{HealthPath: healthPath, HealthTimeout: patience, HoldTimeout: patience, DialTimeout: patience, ResponseTimeout: patience}
+}
+
 // Both instances are replaced again and again under 64 clients; no request
 // fails and no connection is lost.
 func TestRollingRestart(t *testing.T) {
 	const n = 64
-	s := newSite(t, Options{HealthPath: "/"})
+	s := newSite(t, patient("/"))
 	running := map[string]*child{}
 	for _, name := range []string{"web.1-0", "web.2-0"} {
 		running[name] = startChild(t)
@@ -169,7 +174,7 @@ func TestRollingRestart(t *testing.T) {
 // roll drains an instance, stops it and removes it.
 func roll(t *testing.T, s *site, name string, c *child) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Drain(ctx, name); err != nil {
 		t.Fatal(err)
@@ -186,7 +191,7 @@ func roll(t *testing.T, s *site, name string, c *child) {
 // The only instance is replaced with nothing in between: requests wait.
 func TestRestartOfTheOnlyInstance(t *testing.T) {
 	const n = 16
-	s := newSite(t, Options{})
+	s := newSite(t, patient(""))
 	old := startChild(t)
 	s.addURL(t, "web.1", old.url)
 	c := startClients(s, n)
