@@ -24,6 +24,13 @@ func (s *soak) decide() {
 		runs := s.runs()
 		for _, e := range found {
 			parked++
+			if word := map[string]string{"sent": "sent", "not-sent": "resend"}[e.State]; word != "" {
+				// Nothing is unknown any more, as a worker that was silent said so, or
+				// a person before its letter came: only letters are to go back.
+				s.h.cli("task", word, e.Key)
+				why["known by now → "+word]++
+				continue
+			}
 			why[s.decideOne(e.Key, e.Worker, runs)]++
 		}
 		s.rest()
