@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -250,7 +251,7 @@ func TestDigestIsClaimedOnce(t *testing.T) {
 func TestBadAddresses(t *testing.T) {
 	for _, a := range []string{"", "oracle://x", "sqlite://", "postgres://u:hunter2@[x", "mysql://u:hunter2@%zz/"} {
 		_, err := store.Open(context.Background(), a)
-		if err == nil || contains(err.Error(), "hunter2") {
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", a, err)
 		}
 	}
