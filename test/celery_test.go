@@ -3,10 +3,14 @@ package test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,8 +78,8 @@ smtp = "127.0.0.1:0"
 		})
 		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
 		h.kill()
-		if kill == kills/2 { // once long enough for a worker to see it
-			time.Sleep(2 * time.Second)
+		if kill == kills/2 { // once long enough for the workers outside to see it
+			askedInVain(t, strings.TrimPrefix(h.env["AWS_ENDPOINT_URL"], "http://"), "celery", "named")
 		}
 		h = start(t, dir, h.data)
 		h.wait(time.Minute)
@@ -223,6 +227,44 @@ func (c *celery) check(tasks int) {
 		}
 	}
 }
+
+// askedInVain stands where a dead dayfly was, breaks all connections, and waits
+// until each queue was asked for, or about, a message: its worker knows.
+func askedInVain(t *testing.T, address string, queues ...string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))             // what came of it
+		what := r.Header.Get("X-Amz-Target") + r.URL.Path + string(body) // in either protocol
+		mu.Lock()
+		defer mu.Unlock()
+		for _, q := range queues {
+			asked[q] = asked[q] || ofWorker.MatchString(what) && strings.Contains(what, "/"+q)
+		}
+		panic(http.ErrAbortHandler)
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); s.Serve(l) }()
+	defer func() { s.Close(); <-served }()
+	eventually(t, time.Minute, "the workers ask in vain", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, q := range queues {
+			if !asked[q] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// ofWorker are the actions of a worker, and of no client that sends.
+var ofWorker = regexp.MustCompile(`(Receive|Delete)Message|ChangeMessageVisibility`)
 
 // clientsFolder holds the clients' scripts.
 func clientsFolder(t *testing.T) string {
