@@ -7,21 +7,24 @@ import (
 	"time"
 )
 
-// batcher gathers items into calls of at most ten. Unless it lingers it does
+// batcher gathers items into calls of at most a size, ten by default. Unless it lingers it does
 // not wait for company: a lone item is called for at once, and what arrives
 // while all lanes are under way makes the next batches. So a single task is not
 // delayed and a busy worker needs a tenth of the requests.
 type batcher[T any] struct {
 	call   func([]T)
+	size   func() int // the most items of a call
 	lanes  int
 	eager  int           // lanes that open for a lone item; the others open for a full batch
+	shares bool          // a lone item waits while several are under way in one call
 	limit  int           // items waiting, beyond which add blocks
 	linger time.Duration // how long a lone item waits for others; 0: not at all
 
 	mu      sync.Mutex
 	changed sync.Cond
 	waiting []T
-	active  int
+	active  int         // lanes
+	under   int         // items of theirs
 	timer   *time.Timer // ends the linger; nil before the first
 	armed   bool        // it runs
 	late    bool        // what waits has waited long enough
@@ -39,10 +42,12 @@ const settleLanes = 4
 const deleteLinger = 5 * time.Millisecond
 
 func newBatcher[T any](call func([]T), lanes, limit int) *batcher[T] {
-	b := &batcher[T]{call: call, lanes: lanes, eager: lanes, limit: limit}
+	b := &batcher[T]{call: call, size: ten, lanes: lanes, eager: lanes, limit: limit}
 	b.changed.L = &b.mu
 	return b
 }
+
+func ten() int { return batchSize }
 
 // add queues one item, after waiting while too many are.
 func (b *batcher[T]) add(item T) {
@@ -58,9 +63,9 @@ func (b *batcher[T]) add(item T) {
 // open opens a lane if one is to be, or sees to it that one will be; mu is held.
 func (b *batcher[T]) open() {
 	switch n := len(b.waiting); {
-	case b.active < b.eager && b.ready(), b.active < b.lanes && n >= batchSize:
+	case b.opens():
 		b.active++
-		go b.lane() // ends when nothing is ready; wait waits for it
+		go b.lane() // ends when it is not to go on; wait waits for it
 	case n > 0 && b.linger > 0 && !b.armed && !b.late:
 		b.armed = true
 		if b.timer == nil {
@@ -71,10 +76,18 @@ func (b *batcher[T]) open() {
 	}
 }
 
+// opens reports whether there is to be one lane more; mu is held.
+func (b *batcher[T]) opens() bool {
+	if len(b.waiting) >= b.size() && b.active < b.lanes {
+		return true
+	}
+	return b.ready() && b.active < b.eager && (!b.shares || b.under <= b.active)
+}
+
 // ready reports whether what waits may be called for; mu is held.
 func (b *batcher[T]) ready() bool {
 	n := len(b.waiting)
-	return n >= batchSize || n > 0 && (b.linger == 0 || b.late || b.ending)
+	return n >= b.size() || n > 0 && (b.linger == 0 || b.late || b.ending)
 }
 
 func (b *batcher[T]) lingered() {
@@ -97,21 +110,34 @@ func (b *batcher[T]) offer(item T) {
 func (b *batcher[T]) lane() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.ready() {
-		n := min(batchSize, len(b.waiting))
-		batch := slices.Clone(b.waiting[:n])
-		clear(b.waiting[:n])
-		b.waiting = b.waiting[n:]
-		b.late = false
-		b.changed.Broadcast()
-		b.mu.Unlock()
-		b.call(batch)
-		runtime.Gosched() // to those the call was for, which may add the next
-		b.mu.Lock()
+	for {
+		if b.ready() { // else another lane was faster
+			b.one()
+		}
+		b.active--
+		if !b.opens() {
+			break
+		}
+		b.active++
 	}
-	b.active--
 	b.open()
 	b.changed.Broadcast()
+}
+
+// one makes one call; mu is held but for that.
+func (b *batcher[T]) one() {
+	n := min(b.size(), len(b.waiting))
+	batch := slices.Clone(b.waiting[:n])
+	clear(b.waiting[:n])
+	b.waiting = b.waiting[n:]
+	b.under += n
+	b.late = false
+	b.changed.Broadcast()
+	b.mu.Unlock()
+	b.call(batch)
+	runtime.Gosched() // to those the call was for, which may add the next
+	b.mu.Lock()
+	b.under -= n
 }
 
 // wait blocks until everything added has been called for. From then on nothing

@@ -19,7 +19,7 @@ import (
 
 const (
 	maxDelay  = 15 * time.Minute // of one message, SQS's
-	batchSize = 10               // messages of one call, SQS's
+	batchSize = 10               // messages of one call, SQS's; see queue.Service.BatchSize
 	sendLanes = 8                // calls of one EnqueueMany under way at once; one on FIFO
 )
 
@@ -147,8 +147,8 @@ func (t *Task[A]) Enqueue(ctx context.Context, c *Client, args A, o ...EnqueueOp
 	return EnqueueNamed(ctx, c, t.name, data, o...)
 }
 
-// EnqueueMany stores a call for each of args, ten to a request and several
-// requests at once, and returns their ids in order. On an error ids[i] is ""
+// EnqueueMany stores a call for each of args, ten to a request (100 to dayfly's
+// own queue) and several requests at once, and returns their ids in order. On an error ids[i] is ""
 // for what is not known to be stored. Options apply to every call; ID is an
 // error here.
 func (t *Task[A]) EnqueueMany(ctx context.Context, c *Client, args []A, o ...EnqueueOption) (ids []string, err error) {
@@ -288,7 +288,7 @@ func (c *Client) sendAll(ctx context.Context, out []call, ids []string) error {
 		lanes = make(chan struct{}, 1) // in order
 	}
 	for len(out) > 0 {
-		n := batch(out)
+		n := batch(out, c.q.Service().BatchSize())
 		some, theirs := out[:n], ids[:n]
 		out, ids = out[n:], ids[n:]
 		lanes <- struct{}{}
@@ -315,11 +315,11 @@ func (c *Client) sendAll(ctx context.Context, out []call, ids []string) error {
 	return first
 }
 
-// batch returns how many of the messages go into one call: at most ten, at
+// batch returns how many of the messages go into one call: at most so many, at
 // most 1 MiB of them together.
-func batch(out []call) int {
+func batch(out []call, most int) int {
 	size, n := 0, 0
-	for n < min(len(out), batchSize) {
+	for n < min(len(out), most) {
 		size += queue.Size(out[n].Outgoing)
 		if n > 0 && size > MaxMessage {
 			break

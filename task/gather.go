@@ -11,10 +11,14 @@ import (
 
 const (
 	// A call is sent at once while fewer than eagerLanes requests of the client
-	// are under way. Beyond that it waits for one of them to end, or for ten to
-	// fill a request, of which sendLanes may be under way. So two callers never
-	// wait for each other, and many need a fraction of the requests: on a
-	// machine of our own a request costs as much as ten of its messages.
+	// are under way and have one call each. Beyond that it waits for one of them
+	// to end, or for enough to fill a request (ten, of dayfly's own queue 100), of
+	// which sendLanes may be under way. So two callers never wait for each other,
+	// and many need a fraction of the requests: on a machine of our own a request
+	// costs as much as ten of its messages.
+	//
+	// Processor time a call of 16 callers, client and endpoint, with lone calls in
+	// the second lane whatever is in the first, and as here: 75, 49 µs.
 	eagerLanes = 2
 	// gathered is how many calls wait; those beyond wait for a place.
 	gathered = 1000
@@ -36,7 +40,8 @@ type sending struct {
 func newGatherer(q *queue.Queue) *gatherer {
 	g := &gatherer{q: q}
 	g.sends = newBatcher(g.sendBatch, sendLanes, gathered)
-	g.sends.eager = eagerLanes
+	g.sends.eager, g.sends.shares = eagerLanes, true
+	g.sends.size = q.Service().BatchSize
 	return g
 }
 
@@ -64,7 +69,7 @@ func (g *gatherer) sendBatch(all []*sending) {
 		calls, waiting = append(calls, call{Outgoing: s.m}), append(waiting, s)
 	}
 	for len(calls) > 0 {
-		n := batch(calls)
+		n := batch(calls, g.sends.size())
 		g.sendTogether(waiting[:n])
 		waiting, calls = waiting[n:], calls[n:]
 	}

@@ -54,11 +54,12 @@ func newShift(w *Worker, q *queue.Queue, o WorkerOptions, redrive *queue.DeadLet
 	// Handlers do not wait for the acknowledgement of their success, so
 	// what is not yet acknowledged is bounded here.
 	s.deletes = newBatcher(s.deleteBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
-	s.deletes.eager = 1
+	s.deletes.eager, s.deletes.size = 1, q.Service().BatchSize
 	if q.Service().Remote() && !s.fifo { // where a delete lets the next of its group come
 		s.deletes.linger = deleteLinger
 	}
 	s.returns = newBatcher(s.returnBatch, settleLanes, 4*o.Concurrency+settleLanes*batchSize)
+	s.returns.size = q.Service().BatchSize
 	s.removals = newBatcher(s.removeBatch, settleLanes, removeLimit)
 	s.removing, s.stopRemoving = context.WithCancel(context.Background())
 	for _, t := range w.tasks {
