@@ -16,9 +16,10 @@ type claims struct {
 	doubt  *time.Timer // ends being rich; nil where there is no other queue
 
 	// Guarded by all.mu.
-	used     int  // by tasks that run
-	asked    int  // by requests under way
-	rich     bool // messages are known to be there
+	used     int       // by tasks that run
+	asked    int       // by requests under way
+	rich     bool      // messages are known to be there, or it is not known that there are none
+	heard    time.Time // when it last answered
 	messages waiters
 	requests waiters
 	served   float64 // seconds of slots, for each unit of weight
@@ -81,14 +82,14 @@ func (c *claims) serveRequest() bool {
 	}
 	c.asked += n
 	c.requests.give(n)
-	if c.rich {
+	if c.rich || c.doubt != nil && time.Since(c.heard) > c.all.quiet { // else it was empty just now
 		c.believe()
 	}
 	return true
 }
 
 // believe has the queue be rich, until a request says otherwise or does not
-// answer.
+// answer. So is one that could not be asked for a while, as all slots were taken.
 func (c *claims) believe() {
 	if c.doubt != nil {
 		c.rich = true
@@ -155,7 +156,7 @@ func (c *claims) answered(n, got int) (have int) {
 	c.all.lock()
 	defer c.all.unlock()
 	c.asked -= n
-	c.rich = false
+	c.rich, c.heard = false, time.Now()
 	if got > 0 && 2*got >= n {
 		c.believe()
 	}

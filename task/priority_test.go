@@ -114,6 +114,38 @@ func TestStrictOrderLater(t *testing.T) {
 	})
 }
 
+// TestStrictOrderLong: where tasks run for longer than a long poll stands, no
+// queue is being asked when one ends. What came meanwhile is next all the same,
+// however much sooner the last queue answers.
+func TestStrictOrderLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeveral(t, func(d driver.Service) driver.Service { return &slowToAnswer{d} }, func(int) time.Duration { return time.Minute })
+		high, low := s.queue("high"), s.queue("low")
+		s.fill(low, 1, 100)
+		stop := s.start([]Source{{Queue: high}, {Queue: low}}, WorkerOptions{Concurrency: 1})
+		for i := range 10 {
+			time.Sleep(30 * time.Second)
+			sent := time.Since(s.from)
+			s.fill(high, 1000+i, 1000+i)
+			time.Sleep(90 * time.Second)
+			if b := s.of(high); len(b) != i+1 || b[i].at-sent > time.Minute {
+				t.Fatalf("sent at %v: %v", sent, s.all())
+			}
+		}
+		stop()
+	})
+}
+
+// slowToAnswer is an engine of which one queue is far away.
+type slowToAnswer struct{ driver.Service }
+
+func (s *slowToAnswer) Receive(ctx context.Context, name string, o driver.ReceiveOptions) ([]driver.Message, error) {
+	if name == "high" {
+		waitFor(ctx.Done(), quiet/2)
+	}
+	return s.Service.Receive(ctx, name, o)
+}
+
 // TestMost: what is not for the last queue is there at once, however long its
 // tasks run.
 func TestMost(t *testing.T) {

@@ -25,7 +25,8 @@ const (
 // under way it has a claim on as many slots as it asks for. Claims of a queue
 // keep its own requests from asking for too much. They keep other queues' off
 // only while the queue is rich, which is as long as messages are known to be
-// there: slots do not wait for an empty queue. A message that finds its slot
+// there, or it has not been heard of for a while: slots do not wait for an empty
+// queue. A message that finds its slot
 // taken waits here, before all requests of its queue.
 //
 // In strict order a queue gets nothing while one before it is rich or has
