@@ -149,6 +149,7 @@ func TestPictures(t *testing.T) {
 				b.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.base+p.path), chromedp.Sleep(200*time.Millisecond))
 				if *shotAsks {
 					ask[bool](t, b, `document.querySelectorAll("details.sure").forEach((d, i) => d.open = i === 0) === undefined`)
+					ask[bool](t, b, `document.querySelector("[popover]")?.showPopover() === undefined`)
 				}
 				png, err := chromedp.Run(b, chromedp.FullScreenshot(100))
 				if err != nil {

@@ -95,15 +95,15 @@ func (d *Dash) followed(r *http.Request) (*page, *http.Request, error) {
 }
 
 // followPage renders the page's live parts again and again and sends those
-// that changed.
+// that changed: at once, soon, and then as often as looking may cost.
 func (d *Dash) followPage(s *stream, p *page, pr *http.Request) error {
-	every := d.Refresh
+	every, soon := d.Refresh, d.Refresh
 	if p.external {
-		every *= slowdown
+		every, soon = slowdown*every, 2*every // what workers were asked at the first look is there
 	}
-	tick := time.NewTicker(every)
+	tick := time.NewTimer(soon)
 	defer tick.Stop()
-	for {
+	for ; ; tick.Reset(every) {
 		if err := s.refresh(p, pr); err != nil {
 			return err
 		}

@@ -135,3 +135,26 @@ func TestInFlight(t *testing.T) {
 		t.Errorf("says %q", got)
 	}
 }
+
+// TestRunningElsewhere: a page of queues that cost to look at shows soon what
+// workers say when it asks, not when it is looked at the next time.
+func TestRunningElsewhere(t *testing.T) {
+	f := newFixture(t)
+	o := f.Options
+	o.Queues, o.QueueService, o.Refresh = unbrowsable{f.queues}, "Amazon SQS, eu-west-1", 1500*time.Millisecond // follow waits for less than 15 times that
+	d, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Dash = d
+	r := follow(t, serve(t, f), "/queues/default")
+	for e := r.next(t); e.ID != "messages"; e = r.next(t) { // the last of the first look
+		if e.ID == "running" && !strings.Contains(e.HTML, "No worker says") {
+			t.Errorf("at first: %s", e.HTML)
+		}
+	}
+	f.tasks.works(workers(1, 1)...)
+	for e := r.next(t); e.ID != "running"; e = r.next(t) {
+	}
+	r.leave()
+}
