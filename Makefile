@@ -18,7 +18,7 @@ build: ## the binary, bin/dayfly
 check: lint test ## what CI runs
 
 test: tools ## every test, with the tools they need installed first
-	CI=true $(GO) test -timeout 12m $(TESTS)
+	CI=true $(GO) test -timeout 30m $(TESTS)
 
 race: tools ## every test under the race detector, the binaries of the end-to-end tests too
 	CI=true DAYFLY_TEST_RACE=1 $(GO) test -race -timeout 30m $(TESTS)
