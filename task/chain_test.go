@@ -134,7 +134,7 @@ func TestChainFails(t *testing.T) {
 // TestChainCancelled: by the id of the chain or of the step at hand, nothing
 // after it is enqueued, and the record says what is not.
 func TestChainCancelled(t *testing.T) {
-	for _, c := range []struct{ id, finishes string }{{"x", ""}, {"x/2", ""}, {"x", "x/2"}} {
+	for _, c := range []struct{ id, finishes string }{{"x", ""}, {"x/2", ""}, {"x", "x/2"}, {"x/2", "x/2"}} {
 		synctest.Test(t, func(t *testing.T) {
 			r, s := newRig(t, 5, nil), records.New(memrecords.New())
 			first := Define("first", func(context.Context, int) error { return nil })
