@@ -123,6 +123,7 @@ func TestStrictOrderLong(t *testing.T) {
 		high, low := s.queue("high"), s.queue("low")
 		s.fill(low, 1, 100)
 		stop := s.start([]Source{{Queue: high}, {Queue: low}}, WorkerOptions{Concurrency: 1})
+		defer stop()
 		for i := range 10 {
 			time.Sleep(30 * time.Second)
 			sent := time.Since(s.from)
@@ -156,6 +157,7 @@ func TestMost(t *testing.T) {
 		high, low := s.queue("high"), s.queue("low")
 		s.fill(low, 1, 100)
 		stop := s.start([]Source{{Queue: high}, {Queue: low, Most: 3}}, WorkerOptions{Concurrency: 4})
+		defer stop()
 		for i := range 10 {
 			time.Sleep(5 * time.Minute)
 			sent := time.Since(s.from)
