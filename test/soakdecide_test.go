@@ -61,7 +61,7 @@ func (s *soak) decideOne(on, worker string, runs map[string][]*soakRun) string {
 }
 
 // unrecorded reports whether the process that the ledger names, as host/pid, was
-// killed before it could record how a run at an effect of key had ended.
+// killed before it could push an effect of key, or record how a run at it had ended.
 func (s *soak) unrecorded(key, worker string, runs map[string][]*soakRun) string {
 	_, pid, _ := strings.Cut(worker, "/")
 	for _, f := range s.faults {
@@ -69,6 +69,9 @@ func (s *soak) unrecorded(key, worker string, runs map[string][]*soakRun) string
 			continue
 		}
 		for _, x := range s.sent {
+			if x.key == key && x.queue == "py" && len(runs[x.id]) == 0 {
+				return "kill " + f.target + ", before it was pushed"
+			}
 			if x.key == key && slices.ContainsFunc(runs[x.id], func(r *soakRun) bool {
 				return !r.ended.IsZero() && r.ended.Before(f.from) && r.ended.Add(settling).After(f.from)
 			}) {

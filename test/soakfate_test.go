@@ -90,6 +90,9 @@ func (s *soak) usedUp(x *sentTask, runs []*soakRun, l letter) bool {
 		attempts = attemptsOf[x.queue]
 	}
 	ended := 0
+	if x.kind == "stranger" { // its runs are in no record: a fault that falls on the last attempt is enough
+		ended = attempts - 1
+	}
 	for _, r := range runs {
 		if r.what == "failed" && !byFaults(r.why) {
 			ended++

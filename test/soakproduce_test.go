@@ -108,6 +108,7 @@ func (s *soak) send(x *sentTask, a soakArgs, options []task.EnqueueOption) {
 			_, err = task.EnqueueNamed(s.t.Context(), s.clients[x.queue], x.name, data, append(options, task.ID(x.id))...)
 		}
 		if err == nil {
+			x.acked = time.Now()
 			return
 		}
 		if x.repeated = true; time.Now().After(patience) {

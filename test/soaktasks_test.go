@@ -132,7 +132,7 @@ type soak struct {
 type sentTask struct {
 	id, kind, name, queue string
 	key                   string // of its effect
-	at                    time.Time
+	at, acked             time.Time
 	repeated              bool // an enqueue failed and was made again
 	undone                bool // its transaction was rolled back
 }
