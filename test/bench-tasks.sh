@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Tasks beside their peers, in one run and in turns: tables of doc/bench.md, as
-# Markdown on standard output, progress on standard error. Takes about 25
-# minutes. In the environment, to shorten it:
+# Markdown on standard output, progress on standard error. Meant to take less than 20
+# minutes on two quiet cores. In the environment, to change that:
 #   PART     of endtoend,enqueue,latency (all)
 #   PEERS    of asynq,river,celery (all)
 #   ROUNDS   the tables have medians of so many (3)
-#   TIME     for which one measurement enqueues (3s)
+#   TIME     for which one measurement enqueues (1500ms)
 #   CONCURRENCY  tasks at once in a worker (100)
 #   PROFILES folder for profiles of the processor time of our clients (none)
 set -euo pipefail
@@ -49,10 +49,10 @@ go build -C test/peers -o ../../bin/benchtasks ./benchtasks
 module() { go list -C test/peers -m -f '{{.Version}}' "$1"; }
 python() { "$venv/bin/python" -m pip list --format freeze --disable-pip-version-check | sed -n "s/^$1==//p"; }
 postgres=$(ls -d /usr/lib/postgresql/*/bin | tail -1)/postgres
-echo "- Command: \`make bench-tasks\` (\`PART=$part ROUNDS=${ROUNDS:-3} TIME=${TIME:-3s} CONCURRENCY=${CONCURRENCY:-100}\`), $(date -u +%Y-%m-%d), dayfly $(git describe --always --dirty)."
+echo "- Command: \`make bench-tasks\` (\`PART=$part ROUNDS=${ROUNDS:-3} TIME=${TIME:-1500ms} CONCURRENCY=${CONCURRENCY:-100}\`), $(date -u +%Y-%m-%d), dayfly $(git describe --always --dirty)."
 echo "- Machine: $(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(free -g | awk '/^Mem/{print $2}') GiB, $(uname -sr), $(stat -f -c %T .); load before: $(cut -d' ' -f1-3 /proc/loadavg)."
 echo "- Versions: $(go version | cut -d' ' -f3), asynq $(module github.com/hibiken/asynq) and Celery $(python celery) (redis-py $(python redis), $("$venv/bin/python" -V)) on Redis $(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/'), River $(module github.com/riverqueue/river) (pgx $(module github.com/jackc/pgx/v5)) on PostgreSQL $($postgres --version | cut -d' ' -f3)."
 profiles=()
 [ -z "${PROFILES:-}" ] || { mkdir -p "$PROFILES"; profiles=(-profiles "$PROFILES"); }
-exec bin/benchtasks -part "$part" -peers "${PEERS:-asynq,river,celery}" -rounds "${ROUNDS:-3}" -time "${TIME:-3s}" \
+exec bin/benchtasks -part "$part" -peers "${PEERS:-asynq,river,celery}" -rounds "${ROUNDS:-3}" -time "${TIME:-1500ms}" \
 	-concurrency "${CONCURRENCY:-100}" -dayfly bin/dayfly -python "$venv/bin/python" -dir "$tools" "${profiles[@]}"
