@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,14 +22,28 @@ type shaky struct {
 	put func(n int, r driver.Record) (before, after error) // n from 1
 	get func() error
 	n   int
+	mu  sync.Mutex // of all this, where the effect changes it
 }
 
-func (s *shaky) Put(ctx context.Context, r driver.Record) (string, error) {
+// breaks sets how writes fail; nil: they do not.
+func (s *shaky) breaks(put func(n int, r driver.Record) (before, after error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put = put
+}
+
+func (s *shaky) nextPut(r driver.Record) (before, after error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.n++
-	var before, after error
 	if s.put != nil {
 		before, after = s.put(s.n, r)
 	}
+	return before, after
+}
+
+func (s *shaky) Put(ctx context.Context, r driver.Record) (string, error) {
+	before, after := s.nextPut(r)
 	if before != nil {
 		return "", before
 	}
@@ -176,9 +191,9 @@ func TestHeartbeat(t *testing.T) {
 				}
 			}
 			// The store is lost to the owner, for too long.
-			s.put = func(int, driver.Record) (error, error) { return errors.New("away"), nil }
+			s.breaks(func(int, driver.Record) (error, error) { return errors.New("away"), nil })
 			time.Sleep(5 * time.Minute)
-			s.put = nil
+			s.breaks(nil)
 			if _, err := other.Do(t.Context(), Call{Key: "k", Effect: effect(&n, "", nil)}); !errors.Is(err, ErrUnknown) {
 				t.Errorf("after silence: %v", err)
 			}

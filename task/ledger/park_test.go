@@ -40,7 +40,7 @@ func TestParked(t *testing.T) {
 		l, other := newLedger(t, s, nil), newLedger(t, s.Store, nil)
 		var parked *UnknownError
 		_, err := l.Do(t.Context(), Call{Key: "k", Effect: func(context.Context) (string, error) {
-			s.put = func(int, driver.Record) (error, error) { return errors.New("away"), nil }
+			s.breaks(func(int, driver.Record) (error, error) { return errors.New("away"), nil })
 			time.Sleep(5 * time.Minute) // of the bubble
 			_, err := other.Do(t.Context(), Call{Key: "k", Effect: func(context.Context) (string, error) { t.Error("it began"); return "", nil }})
 			if !errors.As(err, &parked) {
@@ -50,7 +50,7 @@ func TestParked(t *testing.T) {
 				t.Error(err)
 			}
 			expectListed(t, other, "k unknown")
-			s.put = nil
+			s.breaks(nil)
 			return "id", nil
 		}})
 		if err != nil {
