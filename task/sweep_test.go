@@ -46,6 +46,14 @@ func TestBatchDeadWorkers(t *testing.T) {
 		}
 		must[string](t)(m.Enqueue(t.Context(), r.c, 7)) // of no batch; it runs
 		stop := r.work(WorkerOptions{Tasks: []Definition{m, then}, Records: s})
+		for complete := false; !complete; {
+			time.Sleep(time.Second)
+			x.mu.Lock()
+			complete = len(x.then) > 0
+			x.mu.Unlock()
+		}
+		time.Sleep(5 * time.Second)
+		r.expect("default-dead", "4 0 0") // given back, not when what hid them is over
 		time.Sleep(3 * time.Minute)
 		r.stop(stop)
 		if d := cmp.Diff([]string{"b/then"}, x.then); d != "" || len(x.failed) != 4 {
