@@ -48,7 +48,7 @@ soak: tools soak-queue soak-tasks ## the crash test, longer: 200,000 tasks and 6
 	DAYFLY_CRASH_TASKS=200000 DAYFLY_CRASH_KILLS=60 CI=true $(GO) test -count=1 -timeout 60m -run TestCrash -v ./test
 
 soak-queue: ## random histories of the queue with crashes and faults, for DAYFLY_SOAK (20m), race-built
-	DAYFLY_SOAK=$${DAYFLY_SOAK:-20m} $(GO) test -race -count=1 -parallel 4 -timeout 3h -v -run 'Histories$$|HistoriesFindBugs$$|FailEach|MoveThroughCrash|TornTail' ./queue/diskqueue
+	DAYFLY_SOAK=$${DAYFLY_SOAK:-20m} $(GO) test -race -count=1 -parallel 4 -timeout 3h -v -run 'Histories$$|HistoriesFindBugs$$|FailEach|MoveThroughCrash|TornTail|TestDamage$$' ./queue/diskqueue
 
 soak-tasks: tools ## a day of tasks in DAYFLY_SOAK (5m), under faults; and the ledger's faults on each store, a minute each
 	DAYFLY_SOAK=$${DAYFLY_SOAK:-5m} CI=true $(GO) test -count=1 -timeout 3h -v -run 'TestSoakTasks$$' ./test

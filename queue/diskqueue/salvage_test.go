@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -123,9 +124,12 @@ func (w *whole) damaged(t *testing.T, rng *rand.Rand, name string) (*faultfs.FS,
 // does verifying; and an export has all that was not hit.
 func TestDamage(t *testing.T) {
 	rng := seededRand(t)
-	stores, each := 4, 25
-	if testing.Short() {
-		stores, each = 2, 10
+	stores, each := 2, 25
+	switch {
+	case os.Getenv("DAYFLY_SOAK") != "":
+		stores = 8
+	case testing.Short():
+		each = 10
 	}
 	judged := map[string]int{}
 	for range stores {
