@@ -22,7 +22,7 @@ func TestRuns(t *testing.T) {
 		slow := Define("import", func(ctx context.Context, n int) error {
 			Progress(ctx, float64(n), "rows")
 			<-ctx.Done()
-			time.Sleep(2 * time.Second) // it takes a while to end
+			time.Sleep(5 * time.Second) // it takes a while to end
 			return ctx.Err()
 		}, Keep(time.Hour))
 		stop := r.work(WorkerOptions{Tasks: []Definition{slow}, Records: s})
@@ -57,7 +57,7 @@ func TestRuns(t *testing.T) {
 		if all := must[[]WorkerRuns](t)(Runs(t.Context(), s, "default")); len(all) != 1 || len(all[0].Runs) != 1 || all[0].Runs[0].Ending != ErrCancelled.Error() {
 			t.Errorf("of one that is ending: %+v", all)
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(6 * time.Second)
 		if all := must[[]WorkerRuns](t)(Runs(t.Context(), s, "default")); len(all) != 1 || all[0].Total != 0 || !all[0].Oldest.IsZero() {
 			t.Errorf("of none: %+v", all)
 		}
