@@ -60,13 +60,14 @@ func TestTaskThatKills(t *testing.T) {
 	s := newWorkshop(t, filepath.Join(t.TempDir(), "data"), 3)
 	for i := range 30 {
 		kind := "plain"
-		if i == 10 {
+		if i == 10 { // the others are with no worker that it kills
+			eventually(t, time.Minute, "those before the hog are done", func() bool { return s.atRest() })
 			kind = "hog"
 		}
 		if err := s.give(kind, fmt.Sprint("t", i), 10); err != nil {
 			t.Fatal(err)
 		}
-		if kind == "hog" { // the others are with no worker that it kills
+		if kind == "hog" {
 			eventually(t, time.Minute, "the hog is dead", func() bool { return s.atRest() })
 		}
 	}
