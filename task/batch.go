@@ -60,6 +60,30 @@ func (b *batcher[T]) add(item T) {
 	b.open()
 }
 
+// enter opens a lane for a lone call, which the caller makes himself and then
+// leaves; false where the call is to wait for others. It saves a caller who
+// waits anyway two switches between goroutines.
+func (b *batcher[T]) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) > 0 || b.active >= b.eager || b.shares && b.under > b.active {
+		return false
+	}
+	b.active++
+	b.under++
+	return true
+}
+
+// leave ends the lane of enter.
+func (b *batcher[T]) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.active--
+	b.under--
+	b.open()
+	b.changed.Broadcast()
+}
+
 // open opens a lane if one is to be, or sees to it that one will be; mu is held.
 func (b *batcher[T]) open() {
 	switch n := len(b.waiting); {

@@ -47,6 +47,11 @@ func newGatherer(q *queue.Queue) *gatherer {
 
 // send stores one message; other callers' errors are not its.
 func (g *gatherer) send(ctx context.Context, m queue.Outgoing) error {
+	if g.sends.enter() {
+		defer g.sends.leave()
+		_, err := g.q.Send(ctx, m)
+		return err
+	}
 	s := &sending{ctx: ctx, m: m, done: make(chan error, 1)}
 	g.sends.add(s)
 	select {

@@ -200,7 +200,9 @@ func TestResultNotLost(t *testing.T) {
 		must[string](t)(task.Enqueue(t.Context(), r.c, 1, ID("a")))
 		time.Sleep(30 * time.Second)
 		broken.fails.Store(false)
-		if x, err := task.Wait(t.Context(), s, "a"); x != "x" || err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if x, err := task.Wait(ctx, s, "a"); x != "x" || err != nil {
 			t.Error(x, err)
 		}
 		if _, again := runs.Load(2); !again {

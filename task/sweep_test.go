@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,8 +110,12 @@ func batchDeadRandom(t *testing.T, random *rand.Rand) {
 		must[string](t)(NewBatch(then.With(id), numbered(member, sizes[b])...).Enqueue(t.Context(), r.c, s, ID(id)))
 	}
 	if random.IntN(2) == 0 {
+		faults := rand.New(rand.NewPCG(random.Uint64(), 0)) // of the receivers' own
+		var mu sync.Mutex
 		f.receive = func() error {
-			if random.IntN(10) == 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			if faults.IntN(10) == 0 {
 				return errInjected
 			}
 			return nil
