@@ -66,7 +66,7 @@ func (b *batcher[T]) add(item T) {
 func (b *batcher[T]) enter() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.waiting) > 0 || b.active >= b.eager || b.shares && b.under > b.active {
+	if len(b.waiting) > 0 || !b.eagerly() {
 		return false
 	}
 	b.active++
@@ -105,7 +105,12 @@ func (b *batcher[T]) opens() bool {
 	if len(b.waiting) >= b.size() && b.active < b.lanes {
 		return true
 	}
-	return b.ready() && b.active < b.eager && (!b.shares || b.under <= b.active)
+	return b.ready() && b.eagerly()
+}
+
+// eagerly reports whether a lane may open for a lone item; mu is held.
+func (b *batcher[T]) eagerly() bool {
+	return b.active < b.eager && (!b.shares || b.under <= b.active)
 }
 
 // ready reports whether what waits may be called for; mu is held.
