@@ -45,6 +45,7 @@ type Edge struct {
 	access *accessLog
 	static *staticFiles
 	clicks *clickStore
+	layers http.Handler // nil: none
 
 	ctx  context.Context // ends with Close; owns health checks
 	stop context.CancelFunc
@@ -134,7 +135,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.static != nil && strings.HasPrefix(r.URL.Path, e.opt.Static.Prefix):
 		e.static.serve(x)
 	default:
-		e.proxy(x)
+		e.answer(x)
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 )
 
 // An exchange is one request and its answer on their way through. It is the
-// http.ResponseWriter of all that answers here, and counts what is written.
+// http.ResponseWriter of all that answers here, and counts what goes to the
+// client.
 type exchange struct {
 	e       *Edge
 	w       http.ResponseWriter
+	out     http.ResponseWriter // what answers write to: the exchange, or a layer between it and the application
 	r       *http.Request
 	start   time.Time
 	origin  origin
@@ -19,6 +21,7 @@ type exchange struct {
 	first   time.Duration // from start to the answer's headers
 	target  string        // the last one tried
 	retries int
+	own     bool   // of a layer: no client's
 	failure string // why the answer is not whole, or is an error page
 }
 
@@ -27,6 +30,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
 	*x = exchange{e: e, w: w, r: r, start: time.Now()}
+	x.out = x
 	x.origin.learn(r, e.opt.Trusted)
 	return x
 }
@@ -39,9 +43,11 @@ func (x *exchange) finish() {
 	if x.status == 0 {
 		x.first = total
 	}
-	x.e.meter.record(now, x.status, x.first, x.retries)
-	if x.e.access != nil {
-		x.e.access.write(x, total)
+	if !x.own {
+		x.e.meter.record(now, x.status, x.first, x.retries)
+		if x.e.access != nil {
+			x.e.access.write(x, total)
+		}
 	}
 	*x = exchange{}
 	exchanges.Put(x)

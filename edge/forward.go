@@ -14,7 +14,7 @@ var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // forward passes a final answer on.
 func (d *delivery) forward(res *http.Response) *failure {
 	x := d.x
-	h := x.Header()
+	h := x.out.Header()
 	if res.Header["Connection"] != nil || res.Header["Keep-Alive"] != nil || res.Header["Upgrade"] != nil || res.Header["Proxy-Authenticate"] != nil {
 		stripHop(res.Header)
 	}
@@ -45,7 +45,7 @@ func (d *delivery) forward(res *http.Response) *failure {
 			d.c.SetReadDeadline(time.Time{})
 		}
 	}
-	x.WriteHeader(res.StatusCode)
+	x.out.WriteHeader(res.StatusCode)
 	if !d.copyBody(res) {
 		return nil
 	}
@@ -63,16 +63,16 @@ func (d *delivery) copyBody(res *http.Response) bool {
 	x := d.x
 	streaming := res.ContentLength < 0 || d.stream
 	if streaming && d.c.br.Buffered() == 0 {
-		http.NewResponseController(x.w).Flush() // the first piece may be long in coming
+		http.NewResponseController(x.out).Flush() // the first piece may be long in coming
 	}
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	for {
 		n, err := res.Body.Read(buf[:])
 		if n > 0 {
-			_, werr := x.Write(buf[:n])
+			_, werr := x.out.Write(buf[:n])
 			if werr == nil && streaming && err == nil {
-				werr = http.NewResponseController(x.w).Flush()
+				werr = http.NewResponseController(x.out).Flush()
 			}
 			if werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
 				x.failure = "client went away"
@@ -102,7 +102,7 @@ func (d *delivery) copyTrailer(res *http.Response, announced int) {
 	if len(res.Trailer) == 0 {
 		return
 	}
-	h := d.x.Header()
+	h := d.x.out.Header()
 	prefix := ""
 	if len(res.Trailer) != announced {
 		prefix = http.TrailerPrefix

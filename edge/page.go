@@ -32,7 +32,7 @@ var (
 
 // page answers with a plain page: HTML for who asks for it, else text.
 func (x *exchange) page(status int, p pageText) {
-	h := x.Header()
+	h := x.out.Header()
 	clear(h)
 	x.origin.tell(h)
 	h.Set("Cache-Control", "no-store")
@@ -51,9 +51,9 @@ func (x *exchange) page(status int, p pageText) {
 		body = pageHTML(p, x.origin.id)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	x.WriteHeader(status)
+	x.out.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
-		x.Write([]byte(body))
+		x.out.Write([]byte(body))
 	}
 }
 

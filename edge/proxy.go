@@ -217,12 +217,12 @@ func (d *delivery) receive() (*http.Response, *failure) {
 		case s == http.StatusContinue:
 			// The client's was answered by its server when the body was read.
 		default:
-			h := d.x.Header()
+			h := d.x.out.Header()
 			stripHop(res.Header)
 			for k, v := range res.Header {
 				h[k] = v
 			}
-			d.x.w.WriteHeader(s)
+			d.x.out.WriteHeader(s)
 			clear(h)
 		}
 	}

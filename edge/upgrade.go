@@ -15,7 +15,7 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 	if d.upgrade == "" || !lists(res.Header["Upgrade"], firstProtocol(d.upgrade)) {
 		return d.diagnose(errors.New("target switched to a protocol that was not asked for"), garbled)
 	}
-	client, buffered, err := http.NewResponseController(x.w).Hijack()
+	client, buffered, err := http.NewResponseController(x.out).Hijack()
 	if err != nil {
 		return d.diagnose(err, garbled)
 	}

@@ -1,0 +1,45 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+)
+
+// A layer stands between the edge and the application: it may answer itself,
+// or have the application answer and change that on the way. Layers that are
+// not configured are not there, so that they cost nothing.
+type layer func(application http.Handler) http.Handler
+
+// put puts a layer around those that are there.
+func (e *Edge) put(l layer) {
+	if e.layers == nil {
+		e.layers = http.HandlerFunc(e.ask)
+	}
+	e.layers = l(e.layers)
+}
+
+// answer has the application answer, through the layers.
+func (e *Edge) answer(x *exchange) {
+	if e.layers == nil {
+		e.proxy(x)
+		return
+	}
+	e.layers.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), exchangeKey{}, x)))
+}
+
+type exchangeKey struct{}
+
+// ask is the innermost handler: it has the application answer to w. A request
+// whose context is not a client's is a layer's own, such as one that renews
+// what is cached: it has an exchange of its own, which is neither counted nor
+// logged.
+func (e *Edge) ask(w http.ResponseWriter, r *http.Request) {
+	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+	if x == nil {
+		x = newExchange(e, w, r)
+		x.own = true
+		defer x.finish()
+	}
+	x.out, x.r = w, r
+	e.proxy(x)
+}
