@@ -81,7 +81,7 @@ func (s *soak) doubt(key string, runs map[string][]*soakRun) string {
 	for i, r := range all { // two workers at one effect, and one takes the other's lease for over
 		for _, other := range all[i+1:] {
 			from, to := r.window()
-			if start, end := other.window(); start.Before(to) && end.After(from) && s.stepped(from) {
+			if start, end := other.window(); start.Before(to) && end.After(from) && s.apart(from, to) {
 				return "clock"
 			}
 		}
@@ -106,15 +106,27 @@ func (s *soak) kept(runs []*soakRun) string {
 	return ""
 }
 
-// stepped reports whether the clock of a ledger was off at a moment.
-func (s *soak) stepped(at time.Time) bool {
+// apart reports whether the clocks of the two ledgers differed at any moment of
+// those between from and to: since a step before, or by one that fell into them.
+func (s *soak) apart(from, to time.Time) bool {
+	if off := s.offsets(from); off["go.1"] != off["go.2"] {
+		return true
+	}
+	return slices.ContainsFunc(s.faults, func(f fault) bool {
+		off := s.offsets(f.to)
+		return f.what == "clock" && f.from.After(from) && f.from.Before(to) && off["go.1"] != off["go.2"]
+	})
+}
+
+// offsets are those of the ledgers' clocks at a moment, in milliseconds.
+func (s *soak) offsets(at time.Time) map[string]int {
 	off := map[string]int{}
 	for _, f := range s.faults {
 		if f.what == "clock" && f.from.Before(at) {
 			off[f.target] = f.off
 		}
 	}
-	return off["go.1"] != off["go.2"]
+	return off
 }
 
 // repeats finds the runs after one that was done, and why they were allowed: a

@@ -1,5 +1,7 @@
 package test
 
+import "fmt"
+
 // mails compares what the mail server accepted with what was to be sent.
 func (s *soak) mails(runs map[string][]*soakRun, letters map[string][]letter, sum map[string]int) {
 	s.t.Helper()
@@ -51,6 +53,9 @@ func (s *soak) runsOf(key string, runs map[string][]*soakRun) (text string) {
 	for id, x := range s.sent {
 		if x.key == key {
 			text += " " + id + ": " + history(runs[id])
+			for _, r := range runs[id] {
+				text += fmt.Sprintf("(clocks off by %v ms) ", s.offsets(r.begun))
+			}
 		}
 	}
 	return text
