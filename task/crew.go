@@ -71,7 +71,9 @@ func (c *crew) work(ctx context.Context) error {
 	defer c.slots.close()
 	var beside, receivers sync.WaitGroup
 	ended := make(chan struct{})
+	free := newHands(ended)
 	for i, s := range c.shifts {
+		s.hands = free
 		s.stopped, s.claims = receiving.Done(), c.slots.of[i]
 		s.limits = newLimits(s.o.Limits, s.q.Name(), c.book, s.claims)
 		beside.Go(func() { s.heartbeat(ended) })

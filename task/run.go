@@ -29,13 +29,13 @@ func (s *shift) begin(m queue.Message, slot bool, receiving, handling context.Co
 	d := s.accept(m)
 	d.slot.away = !slot
 	s.active.Add(1)
-	go func() { // ends with the run; active counts it until it is concluded
+	s.hands.do(func() { // active counts it until it is concluded
 		if !slot && !s.acquire(d, receiving) {
 			s.setAside(d, func() Outcome { return s.uncounted(d, 0, Returned) })
 			return
 		}
 		s.see(d, receiving, handling)
-	}()
+	})
 }
 
 // patience is how long a message waits in a worker for a slot. Then others, who

@@ -21,6 +21,7 @@ type shift struct {
 	log     *slog.Logger
 
 	claims  *claims        // of the worker's slots
+	hands   *hands         // of all the worker's queues
 	active  sync.WaitGroup // deliveries not yet concluded
 	leases  leases
 	lines   lines // of a FIFO queue
