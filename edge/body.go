@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
 // A requestBody is what a client sends: nothing, bytes read beforehand, or a
@@ -123,7 +125,7 @@ func frameChunk(buf []byte, n int) []byte {
 
 func appendTrailer(b []byte, trailer http.Header) []byte {
 	for name, values := range trailer {
-		if hopHeader(name) || ownHeader(name) || name == "Content-Length" {
+		if hopHeader(name) || forwarded.IsHeader(name) || name == "Content-Length" {
 			continue
 		}
 		for _, v := range values {

@@ -24,7 +24,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
 // ErrNoTarget: there is no target of that name.
@@ -47,6 +50,8 @@ type Edge struct {
 	clicks *clickStore
 	layers http.Handler // nil: none
 
+	trusted atomic.Pointer[forwarded.Networks]
+
 	ctx  context.Context // ends with Close; owns health checks
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -68,6 +73,7 @@ func New(o Options) (*Edge, error) {
 	}
 	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
 	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.Trust(forwarded.Of(o.Trusted...))
 	if o.Static.Dir != "" {
 		if e.static, err = openStatic(o.Static, o.Log); err != nil {
 			return nil, err
@@ -86,6 +92,10 @@ func New(o Options) (*Edge, error) {
 	}
 	return e, nil
 }
+
+// Trust has the edge believe the forwarding headers of peers in networks, in
+// place of those it believed before: Options.Trusted, or an earlier call's.
+func (e *Edge) Trust(networks *forwarded.Networks) { e.trusted.Store(networks) }
 
 // Close stops health checks, closes every connection to targets, answers held
 // requests with 503, and writes out the access log and the clicks. Shut the

@@ -31,7 +31,7 @@ func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
 	*x = exchange{e: e, w: w, r: r, start: time.Now()}
 	x.out = x
-	x.origin.learn(r, e.opt.Trusted)
+	x.origin.learn(r, e.trusted.Load())
 	return x
 }
 

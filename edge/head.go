@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
 // hopHeader reports whether a header, by its canonical name, belongs to one
@@ -28,7 +30,7 @@ func (x *exchange) appendHead(b []byte, body *requestBody, upgrade string) []byt
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), "\r\n"...)
 	named := r.Header["Connection"]
 	for name, values := range r.Header {
-		if hopHeader(name) || name == "Content-Length" || name == "Expect" || ownHeader(name) || len(named) > 0 && lists(named, name) {
+		if hopHeader(name) || name == "Content-Length" || name == "Expect" || forwarded.IsHeader(name) || len(named) > 0 && lists(named, name) {
 			continue
 		}
 		for _, v := range values {
@@ -94,4 +96,17 @@ func stripHop(h http.Header) {
 		"Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
 		delete(h, name)
 	}
+}
+
+// tokenLen returns the length of the token (RFC 9110, section 5.6.2) s begins
+// with.
+func tokenLen(s string) int {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0 {
+			continue
+		}
+		return i
+	}
+	return len(s)
 }

@@ -2,21 +2,18 @@ package edge
 
 import (
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
-const (
-	maxHops        = 32      // addresses of a forwarding chain that are looked at
-	maxForwarded   = 8 << 10 // bytes of a forwarding header that are looked at
-	requestIDChars = 32
-)
+const requestIDChars = 32
 
 // An origin is where a request came from, as far as it can be believed.
 type origin struct {
 	trusted bool   // the peer is in a trusted network
+	told    bool   // and said proto
 	client  string // address of the client; "" if unknown
 	chain   string // X-Forwarded-For to pass on: the client first, the peer last
 	proto   string // "http" or "https"
@@ -25,69 +22,15 @@ type origin struct {
 	id      string // request id
 }
 
-// learn reads where r came from. What the request's headers say counts only if
-// the peer is trusted, and of a chain of addresses only the part that trusted
-// peers wrote: from the right up to the first address that is not trusted.
-func (o *origin) learn(r *http.Request, trusted []netip.Prefix) {
-	o.proto, o.host = "http", r.Host
-	if r.TLS != nil {
-		o.proto = "https"
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		o.client, o.chain = host, host
-	}
-	if len(trusted) > 0 {
-		if peer, err := netip.ParseAddr(o.client); err == nil && contains(trusted, peer) {
-			o.trusted = true
-			o.believe(r.Header, peer, trusted)
-		}
-	}
-	if o.port == "" {
-		o.port = portOf(o.host, o.proto)
-	}
+// learn reads where r came from, and its id, as far as trusted lets it be
+// believed.
+func (o *origin) learn(r *http.Request, trusted *forwarded.Networks) {
+	c := trusted.Read(r)
+	o.trusted, o.told, o.client, o.chain, o.proto, o.host, o.port = c.Trusted, c.Told, c.Address, c.Chain, c.Proto, c.Host, c.Port
 	if id := first(r.Header["X-Request-Id"]); o.trusted && validRequestID(id) {
 		o.id = id
 	} else {
 		o.id = newRequestID()
-	}
-}
-
-// believe takes over what a trusted peer says of the client.
-func (o *origin) believe(h http.Header, peer netip.Addr, trusted []netip.Prefix) {
-	var hops []netip.Addr // nearest last
-	var proto, host string
-	if xff := h["X-Forwarded-For"]; len(xff) > 0 {
-		hops = parseHops(strings.Join(xff, ","))
-	} else if f := h["Forwarded"]; len(f) > 0 {
-		elements := parseForwarded(strings.Join(f, ","))
-		hops = hopsOf(elements)
-		if n := len(elements); n > 0 {
-			proto, host = elements[n-1].proto, elements[n-1].host
-		}
-	}
-	chain := []string{o.client}
-	for i := len(hops) - 1; i >= 0; i-- {
-		if !contains(trusted, peer) {
-			break
-		}
-		peer = hops[i]
-		chain = append([]string{peer.String()}, chain...)
-	}
-	o.client, o.chain = chain[0], strings.Join(chain, ", ")
-	if v := lastOf(h["X-Forwarded-Proto"]); v != "" {
-		proto = v
-	}
-	if v := lastOf(h["X-Forwarded-Host"]); v != "" {
-		host = v
-	}
-	if proto = strings.ToLower(proto); proto == "http" || proto == "https" {
-		o.proto = proto
-	}
-	if host != "" && validHost(host) {
-		o.host = host
-	}
-	if v := lastOf(h["X-Forwarded-Port"]); validPort(v) {
-		o.port = v
 	}
 }
 
@@ -139,66 +82,11 @@ func (o *origin) appendForwarded(b []byte) []byte {
 	return b
 }
 
-// ownHeader reports whether a request's header, by its canonical name, is one
-// the edge itself sets or answers for, so that a client's is not passed on.
-// Names with underscores count as with hyphens: CGI-like interfaces (WSGI,
-// PHP, Rack) cannot tell them apart.
-func ownHeader(name string) bool {
-	switch name[0] {
-	case 'F', 'X', 'P', 'f', 'x', 'p':
-	default:
-		return false
-	}
-	if strings.IndexByte(name, '_') >= 0 {
-		name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-	}
-	switch name {
-	case "Forwarded", "Front-End-Https", "X-Request-Id", "X-Real-Ip", "X-Url-Scheme",
-		"Proxy": // httpoxy: becomes HTTP_PROXY in CGI-like interfaces
-		return true
-	}
-	return strings.HasPrefix(name, "X-Forwarded-")
-}
-
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
 func first(v []string) string {
 	if len(v) == 0 {
 		return ""
 	}
 	return v[0]
-}
-
-// lastOf returns the last element of a comma-separated header: what the
-// nearest proxy said.
-func lastOf(v []string) string {
-	if len(v) == 0 {
-		return ""
-	}
-	s := v[len(v)-1]
-	return strings.TrimSpace(s[strings.LastIndexByte(s, ',')+1:])
-}
-
-func portOf(host, proto string) string {
-	if _, port := splitHost(host); port != "" {
-		return port
-	}
-	if proto == "https" {
-		return "443"
-	}
-	return "80"
-}
-
-func validPort(s string) bool {
-	return len(s) >= 1 && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
 }
 
 // validRequestID accepts 8–128 characters that are harmless in logs, headers

@@ -3,6 +3,8 @@ package edge
 import (
 	"net/http"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
 // apexOf returns the name whose requests are redirected to host: host without
@@ -62,39 +64,7 @@ func requestURI(r *http.Request) string {
 }
 
 // splitHost splits a Host header into name and port; either may be empty.
-func splitHost(host string) (name, port string) {
-	i := strings.LastIndexByte(host, ':')
-	if i < 0 || strings.HasSuffix(host, "]") {
-		return host, ""
-	}
-	return host[:i], host[i+1:]
-}
+func splitHost(host string) (name, port string) { return forwarded.SplitHost(host) }
 
-// validHost reports whether a Host header may be passed on and repeated:
-// a name, an IPv4 address or an IPv6 address in brackets, and a port.
-func validHost(host string) bool {
-	if len(host) > 255 {
-		return false
-	}
-	name, port := splitHost(host)
-	if len(port) > 5 {
-		return false
-	}
-	for i := 0; i < len(port); i++ {
-		if port[i] < '0' || port[i] > '9' {
-			return false
-		}
-	}
-	if inner, ok := strings.CutPrefix(name, "["); ok {
-		inner, ok = strings.CutSuffix(inner, "]")
-		return ok && inner != "" && strings.Trim(inner, "0123456789abcdefABCDEF:.") == ""
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' {
-			continue
-		}
-		return false
-	}
-	return name != ""
-}
+// validHost reports whether a Host header may be passed on and repeated.
+func validHost(host string) bool { return forwarded.ValidHost(host) }

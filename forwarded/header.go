@@ -1,4 +1,4 @@
-package edge
+package forwarded
 
 import (
 	"net/netip"
@@ -9,8 +9,8 @@ import (
 // are well-formed, at most maxHops: what stands left of a malformed element
 // cannot be placed in the chain.
 func parseHops(s string) []netip.Addr {
-	if len(s) > maxForwarded {
-		s = s[len(s)-maxForwarded:]
+	if len(s) > maxHeader {
+		s = s[len(s)-maxHeader:]
 	}
 	var hops []netip.Addr
 	for len(hops) < maxHops {
@@ -51,12 +51,12 @@ func parseNode(s string) (netip.Addr, bool) {
 	return a.Unmap(), true
 }
 
-// A forwardedElement is one hop of a Forwarded header; what it does not say is
+// An element is one hop of a Forwarded header; what it does not say is
 // empty.
-type forwardedElement struct{ node, host, proto string }
+type element struct{ node, host, proto string }
 
 // hopsOf returns the addresses of the last elements that have one.
-func hopsOf(elements []forwardedElement) []netip.Addr {
+func hopsOf(elements []element) []netip.Addr {
 	var hops []netip.Addr
 	for i := len(elements) - 1; i >= 0; i-- {
 		a, ok := parseNode(elements[i].node)
@@ -70,12 +70,12 @@ func hopsOf(elements []forwardedElement) []netip.Addr {
 
 // parseForwarded reads a Forwarded header (RFC 7239, section 4). A header that
 // is malformed, too long or of more than maxHops elements says nothing.
-func parseForwarded(s string) []forwardedElement {
-	if len(s) > maxForwarded {
+func parseForwarded(s string) []element {
+	if len(s) > maxHeader {
 		return nil
 	}
-	var elements []forwardedElement
-	var e forwardedElement
+	var elements []element
+	var e element
 	for {
 		s = strings.TrimLeft(s, " \t")
 		var name, value string
@@ -102,7 +102,7 @@ func parseForwarded(s string) []forwardedElement {
 			if s == "" {
 				return elements
 			}
-			e = forwardedElement{}
+			e = element{}
 		case s[0] != ';':
 			return nil
 		}
