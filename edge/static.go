@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/edge/accept"
 )
 
 // staticFiles serves a folder out of memory. A request is answered from a map
@@ -178,7 +180,7 @@ func (f *staticFile) serve(x *exchange, cacheControl []string) {
 	enc := identity
 	if f.compressible {
 		h["Vary"] = varyOn
-		enc = f.choose(parseAcceptEncoding(x.r.Header["Accept-Encoding"]))
+		enc = f.choose(accept.ParseEncoding(x.r.Header["Accept-Encoding"]))
 	}
 	ranged := x.r.Header["Range"] != nil
 	if ranged {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/dayfly-dev/dayfly/edge/accept"
 )
 
 // bestBelow is the size in bytes up to which a file is compressed as small as
@@ -51,7 +53,7 @@ func (f *staticFile) compressAll() {
 
 // choose returns the encoding with the highest weight of those there are; of
 // equals, the smallest.
-func (f *staticFile) choose(a acceptable) encoding {
+func (f *staticFile) choose(a accept.Weights) encoding {
 	best, weight, size := identity, 0, 0
 	for e := range f.variants {
 		v := f.variants[e].Load()

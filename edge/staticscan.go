@@ -45,9 +45,9 @@ type variant struct {
 func newVariant(data []byte, hash string, e encoding) *variant {
 	tag := `"` + hash + `"`
 	if e != identity {
-		tag = `"` + hash + "-" + encodingNames[e] + `"`
+		tag = `"` + hash + "-" + e.String() + `"`
 	}
-	return &variant{data: data, etag: []string{tag}, length: []string{strconv.Itoa(len(data))}, encoding: []string{encodingNames[e]}}
+	return &variant{data: data, etag: []string{tag}, length: []string{strconv.Itoa(len(data))}, encoding: []string{e.String()}}
 }
 
 // scan reads what is new or has changed and reports whether anything did.
