@@ -123,13 +123,17 @@ Begin with:
 	_ = c.MarkPersistentFlagDirname("dir")
 	_ = c.MarkPersistentFlagDirname("data")
 	c.AddGroup(&cobra.Group{ID: "run", Title: "Run an application:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
-		&cobra.Group{ID: "data", Title: "Look after its data:"})
+		&cobra.Group{ID: "site", Title: "Its site:"}, &cobra.Group{ID: "data", Title: "Look after its data:"})
 	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), scaleCommand(p), runCommand(p), downCommand(p)} {
 		sub.GroupID = "run"
 		c.AddCommand(sub)
 	}
 	for _, sub := range []*cobra.Command{psCommand(p), logsCommand(p), envCommand(p)} {
 		sub.GroupID = "look"
+		c.AddCommand(sub)
+	}
+	for _, sub := range []*cobra.Command{exportCommand(p)} {
+		sub.GroupID = "site"
 		c.AddCommand(sub)
 	}
 	for _, sub := range []*cobra.Command{queueCommand(p), taskCommand(p)} {

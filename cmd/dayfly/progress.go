@@ -14,27 +14,28 @@ const progressEvery = 100 * time.Millisecond
 type progress struct {
 	out   io.Writer // nil: no terminal
 	verb  string
+	text  func(int64) string // of an amount; of bytes if nothing else is said
 	shown time.Time
 	wrote bool
 }
 
 func newProgress(out io.Writer, verb string) *progress {
-	p := &progress{verb: verb, shown: time.Now()} // quick work shows nothing
+	p := &progress{verb: verb, text: memory, shown: time.Now()} // quick work shows nothing
 	if isTerminal(out) {
 		p.out = out
 	}
 	return p
 }
 
-// at is called with bytes done of about how many; total 0: unknown.
+// at is called with how much is done of about how much; total 0: unknown.
 func (p *progress) at(done, total int64) {
 	if p.out == nil || time.Since(p.shown) < progressEvery {
 		return
 	}
 	p.shown, p.wrote = time.Now(), true
-	text := memory(done)
+	text := p.text(done)
 	if total > 0 {
-		text = fmt.Sprintf("%d %% of %s", 100*done/total, memory(total))
+		text = fmt.Sprintf("%d %% of %s", 100*done/total, p.text(total))
 	}
 	fmt.Fprintf(p.out, "\r\x1b[K%s %s", p.verb, text)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -98,10 +99,13 @@ func completeQueue(p *place) cobra.CompletionFunc {
 	}
 }
 
-// count writes a number with its noun: 1 message, 2 messages.
+// count writes a number with its noun: 1 message, 2 messages, 3 addresses.
 func count(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
