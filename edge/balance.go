@@ -23,7 +23,7 @@ func (e *Edge) Add(spec Target) error {
 	if spec.Name == "" {
 		return errors.New("edge: target has no name")
 	}
-	t := &target{name: spec.Name, url: spec.URL, addr: addr, opt: &e.opt, reason: "not checked yet",
+	t := &target{name: spec.Name, url: spec.URL, addr: addr, opt: &e.opt, reason: "not checked yet", weight: wholeWeight, ticket: newTicket(),
 		kick: make(chan struct{}, 1), all: map[*conn]struct{}{}}
 	t.ctx, t.stop = context.WithCancel(e.ctx)
 	e.mu.Lock()
@@ -82,6 +82,7 @@ func (e *Edge) Drain(ctx context.Context, name string) error {
 		return fmt.Errorf("%w: %s", ErrNoTarget, name)
 	}
 	t.draining = true
+	e.left()
 	done := t.drained
 	if done == nil {
 		done = make(chan struct{})
@@ -130,6 +131,7 @@ func (e *Edge) Remove(name string) {
 	if t != nil {
 		t.gone = true
 		e.targets = slices.DeleteFunc(slices.Clone(e.targets), func(o *target) bool { return o == t })
+		e.left()
 	}
 	e.mu.Unlock()
 	if t != nil {
@@ -148,88 +150,143 @@ func (e *Edge) find(name string) *target {
 	return nil
 }
 
-// acquire chooses the available target with the fewest outstanding requests,
-// by turns among equals, and counts the request there. avoid is chosen only if
-// no other is available. While none is available it waits, until deadline.
-func (e *Edge) acquire(ctx context.Context, avoid *target, deadline time.Time) (*target, error) {
+// A want says which target is wanted.
+type want struct {
+	avoid  *target // chosen only if no other is available
+	ticket string  // of the target that the client's cookie names
+	keep   bool    // that one is well and stays the client's
+}
+
+// acquire chooses a target and counts the request there. While none is
+// available the request is held, until deadline; while all that are have as
+// many requests as they may, it waits in line.
+func (e *Edge) acquire(ctx context.Context, w *want, deadline time.Time) (*target, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if t := e.pick(avoid); t != nil {
-		return t, nil
-	}
-	if e.closed || e.held >= e.opt.HoldMax {
-		return nil, errHoldFull
-	}
-	e.held++
-	defer func() { e.held-- }()
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+	held := false
+	defer func() {
+		if held {
+			e.held--
+		}
+	}()
 	for {
-		ready := e.ready
-		e.mu.Unlock()
-		var err error
-		select {
-		case <-ready:
-		case <-timer.C:
-			err = errHoldOver
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		e.mu.Lock()
-		if err == nil && e.closed {
-			err = errHoldFull
-		}
-		if err != nil {
-			return nil, err
-		}
-		if t := e.pick(avoid); t != nil {
+		if t := e.pick(w); t != nil {
 			return t, nil
+		}
+		if e.closed {
+			return nil, errHoldFull
+		}
+		if e.opt.Balance.PerTarget > 0 && e.anyAvailable() {
+			if held {
+				e.held--
+				held = false
+			}
+			if t, err := e.waitInLine(ctx, w, false); t != nil || err != nil {
+				return t, err
+			}
+			continue
+		}
+		if !held {
+			if e.held >= e.opt.HoldMax {
+				return nil, errHoldFull
+			}
+			e.held++
+			held = true
+		}
+		if err := e.hold(ctx, deadline); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// pick is called with Edge.mu held.
-func (e *Edge) pick(avoid *target) *target {
+// hold waits until a target may have become available. It is called, and
+// returns, with Edge.mu held.
+func (e *Edge) hold(ctx context.Context, deadline time.Time) error {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	ready := e.ready
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	select {
+	case <-ready:
+		return nil
+	case <-timer.C:
+		return errHoldOver
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pick chooses the target that the client's cookie names, or else the available
+// one with the fewest outstanding requests for its weight, by turns among
+// equals, and counts the request there. It looks at all of them: they are at
+// most some tens, and the counts are exact, which choosing the better of two at
+// random is a substitute for. It is called with Edge.mu held.
+func (e *Edge) pick(w *want) *target {
+	best := e.preferred(w)
+	if best == nil && e.warming {
+		best = e.warm(w.avoid, time.Now())
+	}
+	if best == nil {
+		best = e.least(w.avoid)
+	}
+	if best == nil && w.avoid != nil && w.avoid.available() && !w.avoid.full() {
+		best = w.avoid
+	}
+	if best != nil {
+		best.outstanding++
+	}
+	return best
+}
+
+func (e *Edge) least(avoid *target) *target {
 	var best *target
 	n := len(e.targets)
 	at := 0
 	for i := range n {
-		j := (e.turn + i) % n
+		j := e.turn + i
+		if j >= n {
+			j -= n
+		}
 		t := e.targets[j]
-		if !t.available() || t == avoid {
+		if !t.available() || t == avoid || t.full() {
 			continue
 		}
-		if best == nil || t.outstanding < best.outstanding {
+		if best == nil || int64(t.outstanding+1)*best.weight < int64(best.outstanding+1)*t.weight {
 			best, at = t, j
 		}
 	}
-	if best == nil {
-		if avoid == nil || !avoid.available() {
-			return nil
-		}
-		best = avoid
-	} else {
+	if best != nil {
 		e.turn = (at + 1) % n
 	}
-	best.outstanding++
 	return best
 }
 
 // release ends a request that acquire counted.
-func (e *Edge) release(t *target, stream, served, failed bool) {
+func (e *Edge) release(t *target, stream bool, o outcome) {
 	e.mu.Lock()
-	t.outstanding--
 	if stream {
 		t.streams--
 	}
-	if served {
+	switch o {
+	case answered, answeredError:
 		t.served++
-	}
-	if failed {
+	case faulty, notTaken:
 		t.failed++
 	}
-	t.settle()
+	out := t.record.add(o, e.opt.Balance.Eject == EjectErrors) && e.eject(t, fmt.Sprintf("%d requests in a row failed", ejectStrikes), time.Now())
+	e.free(t)
 	e.mu.Unlock()
+	if out {
+		e.ejected(t)
+	}
+}
+
+// free gives a request's place at a target up. It is called with Edge.mu held.
+func (e *Edge) free(t *target) {
+	t.outstanding--
+	t.settle()
+	e.serveLine()
 }
 
 // streaming says that a request under way has no end of its own.
@@ -237,11 +294,13 @@ func (e *Edge) streaming(t *target) {
 	e.mu.Lock()
 	t.streams++
 	t.settle()
+	e.serveLine()
 	e.mu.Unlock()
 }
 
 // wakeHeld lets waiting requests look again. It is called with Edge.mu held.
 func (e *Edge) wakeHeld() {
+	e.serveLine()
 	close(e.ready)
 	e.ready = make(chan struct{})
 }

@@ -35,7 +35,8 @@ type conn struct {
 	idleSince time.Time
 	keep      time.Duration // how long the target keeps it when unused
 	closing   atomic.Bool
-	abort     func() // Close, as a function that exists once
+	state     atomic.Int32 // see recall
+	abort     func()       // Close, as a function that exists once
 
 	peeked  int // what the last usable saw
 	peekErr error

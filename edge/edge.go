@@ -61,6 +61,8 @@ type Edge struct {
 	turn    int           // where round robin stands
 	ready   chan struct{} // closed and replaced when a target may have become available
 	held    int
+	line    line
+	warming bool // a target's weight grows
 	closed  bool
 }
 
@@ -109,6 +111,7 @@ func (e *Edge) Close() error {
 	e.closed = true
 	targets := e.targets
 	e.targets = nil
+	e.lookAgain()
 	e.wakeHeld()
 	e.mu.Unlock()
 	e.stop()
@@ -158,7 +161,7 @@ func (e *Edge) Stats() Stats {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.Held = e.held
+	s.Held, s.Queued, s.Shed = e.held, e.line.waiting.Len(), e.line.shed
 	s.Targets = make([]TargetStats, 0, len(e.targets))
 	for _, t := range e.targets {
 		s.Targets = append(s.Targets, t.stats())

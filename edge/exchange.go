@@ -20,6 +20,7 @@ type exchange struct {
 	bytes   int64         // of the answer's body
 	first   time.Duration // from start to the answer's headers
 	target  string        // the last one tried
+	want    want
 	retries int
 	own     bool   // of a layer: no client's
 	failure string // why the answer is not whole, or is an error page

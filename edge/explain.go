@@ -12,7 +12,11 @@ func (x *exchange) refuse(err error) {
 		x.failure = "client went away"
 		return
 	}
-	x.fail(err.Error(), http.StatusServiceUnavailable, pageBusy)
+	p := pageBusy
+	if errors.Is(err, errLineFull) || errors.Is(err, errLineOver) {
+		p = pageCrowded
+	}
+	x.fail(err.Error(), http.StatusServiceUnavailable, p)
 }
 
 // explain answers a request whose delivery failed.

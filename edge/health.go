@@ -29,7 +29,8 @@ func (e *Edge) watch(t *target) {
 		if t.ctx.Err() != nil {
 			return
 		}
-		t.reapIdle(time.Now())
+		now := time.Now()
+		t.reapIdle(now)
 		up := e.isUp(t)
 		switch {
 		case err == nil && !up:
@@ -39,20 +40,21 @@ func (e *Edge) watch(t *target) {
 			}
 		case err == nil:
 			failed = 0
+			e.readmit(t, now)
+			e.judge(t, now)
 		case up:
 			if failed++; failed >= e.opt.HealthFall {
 				e.setHealth(t, err)
 				need, passed, failed = e.opt.HealthRise, 0, 0
+				if silent(err) {
+					t.recall()
+				}
 			}
 		default:
 			passed = 0
 			e.noteReason(t, err)
 		}
-		wait := e.opt.HealthInterval
-		if !e.isUp(t) {
-			wait = min(wait, recheckInterval)
-		}
-		timer.Reset(wait)
+		timer.Reset(e.untilCheck(t))
 	}
 }
 
@@ -80,7 +82,7 @@ func (t *target) check() error {
 	res, err := http.ReadResponse(bufio.NewReader(io.LimitReader(c, maxResponseHead)), nil)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("no answer to GET %s within %v", t.opt.HealthPath, t.opt.HealthTimeout)
+			return &silentError{fmt.Sprintf("no answer to GET %s within %v", t.opt.HealthPath, t.opt.HealthTimeout)}
 		}
 		return err
 	}
@@ -91,6 +93,20 @@ func (t *target) check() error {
 	// The body is read so that the instance does not see its answer refused.
 	io.CopyN(io.Discard, res.Body, 64<<10) //nolint:errcheck // the status has told
 	return nil
+}
+
+// untilCheck is the time to a target's next check.
+func (e *Edge) untilCheck(t *target) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	wait := e.opt.HealthInterval
+	if !t.up {
+		wait = min(wait, recheckInterval)
+	}
+	if t.record.out {
+		wait = min(wait, max(0, time.Until(t.record.until)))
+	}
+	return wait
 }
 
 func (e *Edge) isUp(t *target) bool {
@@ -109,11 +125,21 @@ func (e *Edge) noteReason(t *target, err error) {
 func (e *Edge) setHealth(t *target, err error) {
 	e.mu.Lock()
 	changed := t.up != (err == nil)
-	if t.up = err == nil; t.up {
-		t.reason = ""
-		e.wakeHeld()
-	} else {
+	t.up = err == nil
+	switch now := time.Now(); {
+	case err != nil:
 		t.reason = err.Error()
+		if changed {
+			t.down = now
+			e.left()
+		}
+	case t.record.out: // it comes back when that time is over
+	default:
+		t.reason = ""
+		if changed {
+			e.begin(t, now)
+		}
+		e.wakeHeld()
 	}
 	quiet := t.draining || t.gone
 	e.mu.Unlock()

@@ -43,6 +43,9 @@ type Options struct {
 	HoldMax     int
 	HoldTimeout time.Duration
 
+	// Balance says how requests are shared out. The zero value has defaults.
+	Balance Balance
+
 	// DialTimeout bounds connecting to a target. Default 2 s.
 	DialTimeout time.Duration
 	// ResponseTimeout bounds the time from the end of the request to the first
@@ -136,6 +139,9 @@ func (o Options) normalize() (Options, error) {
 		return o, fmt.Errorf("edge: health path %q must begin with / and hold printable ASCII only", o.HealthPath)
 	}
 	if err := o.defaults(); err != nil {
+		return o, err
+	}
+	if err := o.Balance.normalize(); err != nil {
 		return o, err
 	}
 	if o.Log == nil {

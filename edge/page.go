@@ -13,6 +13,8 @@ type pageText struct{ title, text string }
 var (
 	pageBusy = pageText{"Back in a moment",
 		"The site is starting again and could not take your request. Nothing of it was processed: please try again in a few seconds, and send a form again if you were sending one."}
+	pageCrowded = pageText{"Too many at once",
+		"More requests came than the site can answer, and yours had to be turned away. Nothing of it was processed: please try again in a few seconds, and send a form again if you were sending one."}
 	pageUndelivered = pageText{"Not delivered",
 		"Your request could not be delivered to the site. Nothing of it was processed: please try again, and send a form again if you were sending one."}
 	pageUnsure = pageText{"No answer",

@@ -35,18 +35,22 @@ const maxTries = 8
 // proxy delivers the request to a target, and to others as long as that is
 // safe, and passes the answer on.
 func (e *Edge) proxy(x *exchange) {
+	if e.lineFull() {
+		x.refuse(errLineFull)
+		return
+	}
 	body, ok := x.readBody()
 	if !ok {
 		return
 	}
-	var avoid *target
+	x.want = want{ticket: x.ticket()}
 	var deadline time.Time
 	fresh, unanswered := false, 0
 	for {
 		if deadline.IsZero() {
 			deadline = time.Now().Add(e.opt.HoldTimeout)
 		}
-		t, err := e.acquire(x.r.Context(), avoid, deadline)
+		t, err := e.acquire(x.r.Context(), &x.want, deadline)
 		if err != nil {
 			x.refuse(err)
 			return
@@ -73,7 +77,7 @@ func (e *Edge) proxy(x *exchange) {
 			return
 		}
 		x.retries++
-		avoid, fresh = t, fresh || f.reused
+		x.want.avoid, fresh = t, fresh || f.reused
 	}
 }
 
@@ -108,6 +112,10 @@ func (e *Edge) deliver(x *exchange, t *target, body *requestBody, fresh bool) (f
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return d.switchProtocols(res)
 	}
+	d.status = res.StatusCode
+	if e.opt.Balance.Sticky != "" {
+		x.stick(t, &x.want, res.Header)
+	}
 	return d.forward(res)
 }
 
@@ -124,6 +132,7 @@ type delivery struct {
 	keep    bool // the connection can serve another request
 	stream  bool // counted as a stream
 	broken  bool // the answer broke off
+	status  int  // of the answer
 }
 
 // end puts the connection away and counts the delivery.
@@ -137,8 +146,26 @@ func (d *delivery) end(f *failure) {
 			d.c.Close()
 		}
 	}
-	served := f == nil && !d.broken
-	d.e.release(d.t, d.stream, served, !served && (f == nil || f.kind != clientGone))
+	d.e.release(d.t, d.stream, d.outcome(f))
+}
+
+// outcome is what the delivery says about its target. That a client sends too
+// much or not all is none of the target's fault, nor is it that a connection
+// had been closed before it was used again.
+func (d *delivery) outcome(f *failure) outcome {
+	switch {
+	case f == nil && d.broken:
+		return faulty
+	case f == nil && d.status >= 500:
+		return answeredError
+	case f == nil:
+		return answered
+	case f.kind == clientGone:
+		return clientLeft
+	case f.kind == tooLarge || f.kind == incomplete || f.reused && f.kind != tooLate && f.kind != garbled:
+		return notTaken
+	}
+	return faulty
 }
 
 // connect takes an unused connection or makes one.
@@ -201,8 +228,8 @@ func (d *delivery) send() *failure {
 // receive reads the head of the answer, and passes interim answers on.
 func (d *delivery) receive() (*http.Response, *failure) {
 	c := d.c
-	if _, err := c.br.Peek(1); err != nil {
-		return nil, d.diagnose(err, noAnswer)
+	if f := d.firstByte(); f != nil {
+		return nil, f
 	}
 	for range 16 {
 		res, err := c.readResponse(d.x.r)
@@ -227,6 +254,22 @@ func (d *delivery) receive() (*http.Response, *failure) {
 		}
 	}
 	return nil, d.diagnose(errors.New("too many interim answers"), garbled)
+}
+
+// firstByte waits for the answer to begin.
+func (d *delivery) firstByte() *failure {
+	c, recallable := d.c, d.recallable()
+	if recallable {
+		c.state.Store(waiting)
+	}
+	_, err := c.br.Peek(1)
+	if recallable && !c.state.CompareAndSwap(waiting, notWaiting) && !isCanceled(d.x.r.Context()) {
+		return &failure{kind: noAnswer, err: errRecalled}
+	}
+	if err != nil {
+		return d.diagnose(err, noAnswer)
+	}
+	return nil
 }
 
 // diagnose finds out why there is no answer.

@@ -26,6 +26,10 @@ type Stats struct {
 	Took Durations `json:"took"`
 	// Held is how many requests wait for a healthy target now.
 	Held int `json:"held"`
+	// Queued is how many requests wait for a place at a target now, and Shed
+	// counts those that were turned away.
+	Queued int    `json:"queued"`
+	Shed   uint64 `json:"shed"`
 	// Retried counts deliveries that were tried again.
 	Retried uint64 `json:"retried"`
 	// LogDropped counts access log lines that were lost.
@@ -51,6 +55,11 @@ type TargetStats struct {
 	URL      string `json:"url"`
 	Healthy  bool   `json:"healthy"`
 	Draining bool   `json:"draining"`
+	// Ejected says that it is out for its failures although its checks pass, and
+	// Ejections how often it was. Weight is its share, less than 1 while it warms.
+	Ejected   bool    `json:"ejected"`
+	Ejections uint64  `json:"ejections"`
+	Weight    float64 `json:"weight"`
 	// Reason says why a target is not healthy.
 	Reason string `json:"reason,omitempty"`
 	// Outstanding counts requests under way, Streams those of them that have

@@ -15,6 +15,7 @@ type target struct {
 	name, url string
 	addr      string // host:port
 	opt       *Options
+	ticket    string // its name in a client's cookie
 
 	ctx  context.Context // ends when the target is removed
 	stop context.CancelFunc
@@ -30,6 +31,10 @@ type target struct {
 	drained     chan struct{} // non-nil while somebody waits for outstanding == streams
 	served      uint64
 	failed      uint64
+	since       time.Time // when it came into rotation
+	down        time.Time // when it last failed its checks
+	weight      int64     // its share, of wholeWeight
+	record      record
 
 	connMu sync.Mutex
 	idle   []*conn // the longest unused first
@@ -55,12 +60,20 @@ func parseTargetURL(s string) (string, error) {
 
 // stats is called with Edge.mu held.
 func (t *target) stats() TargetStats {
-	return TargetStats{Name: t.name, URL: t.url, Healthy: t.up, Draining: t.draining, Reason: t.reason,
+	return TargetStats{Name: t.name, URL: t.url, Healthy: t.up && !t.record.out, Draining: t.draining, Reason: t.reason,
+		Ejected: t.record.out, Ejections: t.record.ejections, Weight: float64(t.weight) / wholeWeight,
 		Outstanding: t.outstanding, Streams: t.streams, Served: t.served, Failed: t.failed}
 }
 
 // available is called with Edge.mu held.
-func (t *target) available() bool { return t.up && !t.draining && !t.gone }
+func (t *target) available() bool { return t.up && !t.record.out && !t.draining && !t.gone }
+
+// full reports whether the target has as many requests as it may. It is called
+// with Edge.mu held.
+func (t *target) full() bool {
+	n := t.opt.Balance.PerTarget
+	return n > 0 && t.outstanding-t.streams >= n
+}
 
 // takeIdle returns the connection that was used last, if it was used within
 // maxIdle and the target has not closed it or written into it meanwhile.

@@ -49,20 +49,24 @@ type targetKey struct{}
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	var avoid *target
+	var w want
 	for {
-		to, err := t.e.await(r.Context(), avoid)
+		to, err := t.e.await(r.Context(), &w)
 		if err != nil {
 			closeBody(r)
 			return nil, err
 		}
 		res, sent, err := t.try(r, to)
 		if err == nil {
-			res.Body = &countedBody{ReadCloser: res.Body, end: sync.OnceFunc(func() { t.e.release(to, false, true, false) })}
+			res.Body = &countedBody{ReadCloser: res.Body, end: sync.OnceFunc(func() { t.e.release(to, false, answered) })}
 			return res, nil
 		}
 		canceled := isCanceled(r.Context())
-		t.e.release(to, false, false, !canceled)
+		o := clientLeft
+		if !canceled {
+			o = notTaken // who bounds the time of an answer decides, not the target
+		}
+		t.e.release(to, false, o)
 		again := !sent && !canceled
 		if again {
 			t.e.suspect(to, err)
@@ -73,7 +77,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if !again {
 			return nil, err
 		}
-		avoid = to
+		w.avoid = to
 	}
 }
 
@@ -113,23 +117,32 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// await is acquire for as long as ctx lasts.
-func (e *Edge) await(ctx context.Context, avoid *target) (*target, error) {
+// await is acquire for as long as ctx lasts. Where every target has as many
+// requests as it may, the site's visitors go first.
+func (e *Edge) await(ctx context.Context, w *want) (*target, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for {
-		e.mu.Lock()
 		if e.closed {
-			e.mu.Unlock()
 			return nil, ErrClosed
 		}
-		t, ready := e.pick(avoid), e.ready
-		e.mu.Unlock()
-		if t != nil {
-			return t, nil
+		t, err := e.pick(w), error(nil)
+		switch {
+		case t != nil:
+		case e.opt.Balance.PerTarget > 0 && e.anyAvailable():
+			t, err = e.waitInLine(ctx, w, true)
+		default:
+			ready := e.ready
+			e.mu.Unlock()
+			select {
+			case <-ready:
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+			e.mu.Lock()
 		}
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if t != nil || err != nil {
+			return t, err
 		}
 	}
 }
