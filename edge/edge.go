@@ -51,6 +51,8 @@ type Edge struct {
 	layers http.Handler // nil: none
 
 	trusted atomic.Pointer[forwarded.Networks]
+	hsts    []string // header; nil: none
+	loops   warner
 
 	ctx  context.Context // ends with Close; owns health checks
 	stop context.CancelFunc
@@ -76,6 +78,9 @@ func New(o Options) (*Edge, error) {
 	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
+	if h := o.HTTPS.HSTS.Header(); h != "" {
+		e.hsts = []string{h}
+	}
 	if o.Static.Dir != "" {
 		if e.static, err = openStatic(o.Static, o.Log); err != nil {
 			return nil, err
@@ -136,12 +141,13 @@ func (e *Edge) Close() error {
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(e, w, r)
 	defer x.finish()
+	e.secure(x)
 	switch {
 	case r.Method == http.MethodConnect:
 		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
 	case r.Host != "" && !validHost(r.Host):
 		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
-	case e.apex != "" && e.redirectApex(x):
+	case (e.apex != "" || e.opt.HTTPS.Redirect) && e.redirect(x):
 	case len(e.opt.Clicks) > 0 && e.serveClick(x):
 	case r.URL.Path == ScriptPath:
 		x.serveScript()

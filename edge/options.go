@@ -23,6 +23,9 @@ type Options struct {
 	// Default: none.
 	Trusted []netip.Prefix
 
+	// HTTPS keeps the site to https. Default: nothing is redirected to it.
+	HTTPS HTTPS
+
 	// HealthPath is asked with GET on each target; 200–399 is healthy.
 	// Default "": a TCP connection that is accepted is healthy.
 	HealthPath string
@@ -137,6 +140,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if o.HealthPath != "" && (!strings.HasPrefix(o.HealthPath, "/") || strings.ContainsFunc(o.HealthPath, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
 		return o, fmt.Errorf("edge: health path %q must begin with / and hold printable ASCII only", o.HealthPath)
+	}
+	if err := o.HTTPS.normalize(o.Host); err != nil {
+		return o, err
 	}
 	if err := o.defaults(); err != nil {
 		return o, err

@@ -2,6 +2,8 @@ package edge
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dayfly-dev/dayfly/forwarded"
@@ -17,16 +19,36 @@ func apexOf(host string) string {
 	return apex
 }
 
-// redirectApex answers a request for the apex with a redirect to the site's
-// host. It cannot loop: the host it redirects to is not the apex.
-func (e *Edge) redirectApex(x *exchange) bool {
+// redirect answers a request for the apex, or by http where https is wanted,
+// with a redirect to where it belongs: in one step, save where HSTS's lists want
+// two. It cannot loop: see plain, and the host it redirects to is not the apex.
+func (e *Edge) redirect(x *exchange) bool {
 	name, port := splitHost(x.origin.host)
-	if !strings.EqualFold(strings.TrimSuffix(name, "."), e.apex) {
+	name = strings.TrimSuffix(name, ".")
+	apex := e.apex != "" && strings.EqualFold(name, e.apex)
+	plain := e.plain(x)
+	if !apex && !plain || x.r.RequestURI == "*" || x.origin.proto == "http" && e.stays(x) {
 		return false
 	}
-	host := e.opt.Host
+	proto := x.origin.proto
+	if apex {
+		name = e.opt.Host
+	}
+	if plain {
+		switch proto, port = "https", strconv.Itoa(e.opt.HTTPS.Port); {
+		case apex && e.opt.HTTPS.HSTS.Preload:
+			name = e.apex
+		case e.opt.Host != "" && !slices.Contains(e.opt.HTTPS.Hosts, strings.ToLower(name)):
+			name = e.opt.Host
+		case name == "":
+			return false
+		}
+		if port == "443" {
+			port = ""
+		}
+	}
 	if port != "" {
-		host += ":" + port
+		name += ":" + port
 	}
 	status := http.StatusMovedPermanently
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
@@ -34,9 +56,14 @@ func (e *Edge) redirectApex(x *exchange) bool {
 	}
 	h := x.Header()
 	x.origin.tell(h)
-	h.Set("Location", x.origin.proto+"://"+host+requestURI(x.r))
+	h.Set("Location", proto+"://"+name+requestURI(x.r))
 	// A browser keeps a permanent redirect for ever unless told otherwise.
 	h.Set("Cache-Control", "public, max-age=86400")
+	if plain {
+		// A shared cache that leaves the scheme out of account would repeat it to those
+		// that come by https.
+		h.Set("Cache-Control", "private, max-age=86400")
+	}
 	h.Set("Content-Length", "0")
 	x.WriteHeader(status)
 	return true

@@ -1,0 +1,169 @@
+package edge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// HTTPS says how a site is kept to https. The zero value redirects nothing.
+type HTTPS struct {
+	// Redirect sends clients that came by http to https: 301 for GET and HEAD, 308
+	// for others. To the apex's and the http redirect's end it is one step.
+	Redirect bool
+	// Own: this process ends TLS itself, so that a connection without it is http.
+	// Else TLS is ended by a balancer in a trusted network, and its word counts.
+	Own bool
+	// Port is where clients find https, 1–65535. Default 443.
+	Port int
+	// Hosts are further names of the site; requests for them are redirected to
+	// https under their own name. Those for any other name but Options.Host and its
+	// apex go to Options.Host, if there is one.
+	Hosts []string
+	// Ready reports whether https works yet; until then nothing is redirected to
+	// it. It is asked for each request by http. Default nil: always.
+	Ready func() bool
+	// HSTS has browsers keep to https by themselves (RFC 6797). It is sent over https
+	// only, by Options.Host and its apex. Default: not sent.
+	HSTS HSTS
+}
+
+// HSTS is what Strict-Transport-Security says.
+type HSTS struct {
+	// MaxAge is how long browsers remember, in whole seconds. 0: none is sent.
+	MaxAge time.Duration
+	// Subdomains has it count for all names below, too.
+	Subdomains bool
+	// Preload agrees to be built into browsers. It needs Subdomains and a MaxAge of a
+	// year. The lists demand that http://apex leads to https://apex first, so that
+	// with it the apex takes two steps.
+	Preload bool
+}
+
+// Year is the least MaxAge that the lists of hstspreload.org take.
+const Year = 365 * 24 * time.Hour
+
+// Header is the header's value, "" if none is to be sent.
+func (h HSTS) Header() string {
+	if h.MaxAge <= 0 {
+		return ""
+	}
+	s := "max-age=" + strconv.FormatInt(int64(h.MaxAge/time.Second), 10)
+	if h.Subdomains {
+		s += "; includeSubDomains"
+	}
+	if h.Preload {
+		s += "; preload"
+	}
+	return s
+}
+
+func (h *HTTPS) normalize(host string) error {
+	if h.Port == 0 {
+		h.Port = 443
+	}
+	if h.Port < 1 || h.Port > 65535 {
+		return fmt.Errorf("edge: the port of https is %d; it must be 1 to 65535", h.Port)
+	}
+	h.Hosts = slices.Clone(h.Hosts)
+	for i, name := range h.Hosts {
+		if h.Hosts[i] = strings.ToLower(name); !hostForm.MatchString(h.Hosts[i]) {
+			return fmt.Errorf("edge: host %q is not a host name", name)
+		}
+	}
+	switch s := h.HSTS; {
+	case s.MaxAge < 0, s.MaxAge == 0 && (s.Subdomains || s.Preload):
+		return fmt.Errorf("edge: HSTS without a time to keep it")
+	case s.MaxAge > 0 && host == "":
+		return fmt.Errorf("edge: HSTS is for a host: set Host")
+	case s.Preload && (!s.Subdomains || s.MaxAge < Year):
+		return fmt.Errorf("edge: HSTS is preloaded only with Subdomains and a MaxAge of at least a year")
+	}
+	return nil
+}
+
+const challengePath = "/.well-known/acme-challenge/"
+
+// stays reports whether a request by http is answered where it was asked:
+// an ACME server's, which must see the challenge of that very name, and a
+// balancer's that asks the health path by address.
+func (e *Edge) stays(x *exchange) bool {
+	if strings.HasPrefix(x.r.URL.Path, challengePath) {
+		return true
+	}
+	if e.opt.HealthPath == "" || x.r.URL.RequestURI() != e.opt.HealthPath || x.r.Method != "GET" && x.r.Method != "HEAD" {
+		return false
+	}
+	name, _ := splitHost(x.origin.host)
+	return name == "" || isAddress(name)
+}
+
+// isAddress reports whether a host is an IP address, in brackets if it is IPv6.
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"))
+	return err == nil
+}
+
+// plain reports whether the client came by http and https is to be had, so that
+// it may be sent there. It never is where the client may have come by https
+// unnoticed: the redirect would come back, for ever.
+func (e *Edge) plain(x *exchange) bool {
+	o := &x.origin
+	if o.proto == "https" || !e.opt.HTTPS.Redirect || e.opt.HTTPS.Ready != nil && !e.opt.HTTPS.Ready() {
+		return false
+	}
+	switch {
+	case o.told:
+		return true
+	case o.trusted && !e.opt.HTTPS.Own:
+		e.loops.warn(e, "a trusted balancer does not say whether its client used https, so that nothing is redirected: have it send X-Forwarded-Proto", o.client)
+		return false
+	case !o.trusted && claimsHTTPS(x):
+		e.loops.warn(e, "a client that used https came from a network that is not trusted, and is not redirected to https again: if that is a balancer, add its network to the trusted ones", o.client)
+		return false
+	}
+	return true
+}
+
+// claimsHTTPS reports whether a request whose headers are not believed may have
+// been sent by https all the same, through something that is not trusted: it
+// says so, or has headers that browsers send by https alone, save to this machine.
+func claimsHTTPS(x *exchange) bool {
+	h := x.r.Header
+	for _, name := range []string{"X-Forwarded-Proto", "Cloudfront-Forwarded-Proto", "Forwarded"} {
+		for _, v := range h[name] {
+			if strings.Contains(strings.ToLower(v), "https") {
+				return true
+			}
+		}
+	}
+	name, _ := splitHost(x.origin.host)
+	name = strings.ToLower(name)
+	local := name == "localhost" || strings.HasSuffix(name, ".localhost") || isAddress(name)
+	return !local && (h["Sec-Fetch-Mode"] != nil || h["Sec-Fetch-Site"] != nil)
+}
+
+// A warner says a thing at most once an hour: it is met with every request.
+type warner struct{ last atomic.Int64 }
+
+func (w *warner) warn(e *Edge, text, client string) {
+	now, last := time.Now().Unix(), w.last.Load()
+	if now-last >= 3600 && w.last.CompareAndSwap(last, now) {
+		e.log.Warn(text, "from", client)
+	}
+}
+
+// secure tells browsers to keep to https.
+func (e *Edge) secure(x *exchange) {
+	if e.hsts == nil || x.origin.proto != "https" {
+		return
+	}
+	name, _ := splitHost(x.origin.host)
+	if strings.EqualFold(name, e.opt.Host) || strings.EqualFold(name, e.apex) {
+		x.Header()["Strict-Transport-Security"] = e.hsts
+	}
+}
