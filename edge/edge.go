@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/edge/cors"
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
@@ -49,6 +50,7 @@ type Edge struct {
 	static *staticFiles
 	clicks *clickStore
 	layers http.Handler // nil: none
+	cors   *cors.Policy // nil: the application's own
 
 	trusted atomic.Pointer[forwarded.Networks]
 	hsts    []string // header; nil: none
@@ -76,6 +78,9 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
+	if err := e.putAnswers(); err != nil {
+		return nil, err
+	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
 	if h := o.HTTPS.HSTS.Header(); h != "" {
@@ -152,7 +157,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == ScriptPath:
 		x.serveScript()
 	case e.static != nil && strings.HasPrefix(r.URL.Path, e.opt.Static.Prefix):
-		e.static.serve(x)
+		e.serveStatic(x)
 	default:
 		e.answer(x)
 	}

@@ -64,6 +64,10 @@ type Options struct {
 	// MaxBody bounds a request's body in bytes. Default 1 GiB.
 	MaxBody int64
 
+	// Answers says what becomes of the application's answers on their way out.
+	// Default: nothing.
+	Answers Answers
+
 	// AccessLog receives one line of JSON a request. A writer that is slow or
 	// fails costs lines, never requests. Default nil: no access log.
 	AccessLog io.Writer

@@ -1,0 +1,74 @@
+package edge
+
+import (
+	"net/http"
+
+	"github.com/dayfly-dev/dayfly/edge/compress"
+	"github.com/dayfly-dev/dayfly/edge/cors"
+	"github.com/dayfly-dev/dayfly/edge/jsonp"
+	"github.com/dayfly-dev/dayfly/edge/stamp"
+)
+
+// Answers says what becomes of the application's answers on their way out. The
+// zero value leaves them as they are.
+type Answers struct {
+	// Compress compresses them. Default nil: it does not.
+	Compress *compress.Options
+	// CORS lets pages of other sites read them, by path; static files too.
+	// Default: what the application itself says.
+	CORS []cors.Rule
+	// JSONP has pages of other sites load them as scripts, by path.
+	// Default: none.
+	JSONP []jsonp.Rule
+	// Stamps has caches keep them for a year where the address carries a stamp,
+	// such as ?t=1732233600, by path. Default: none.
+	Stamps []stamp.Rule
+}
+
+// putAnswers puts the layers of Options.Answers around the application, the
+// innermost first. A response cache has its place after the stamps, which it
+// heeds, and before all that makes several answers of one.
+func (e *Edge) putAnswers() error {
+	a := &e.opt.Answers
+	if len(a.Stamps) > 0 {
+		if err := e.try(func(h http.Handler) (http.Handler, error) { return stamp.New(h, a.Stamps) }); err != nil {
+			return err
+		}
+	}
+	if len(a.JSONP) > 0 {
+		if err := e.try(func(h http.Handler) (http.Handler, error) { return jsonp.New(h, a.JSONP) }); err != nil {
+			return err
+		}
+	}
+	if len(a.CORS) > 0 {
+		policy, err := cors.New(a.CORS)
+		if err != nil {
+			return err
+		}
+		e.cors = policy
+		e.put(policy.Handler)
+	}
+	if a.Compress != nil {
+		return e.try(func(h http.Handler) (http.Handler, error) { return compress.New(h, *a.Compress) })
+	}
+	return nil
+}
+
+// try puts a layer that can be configured wrongly.
+func (e *Edge) try(l func(http.Handler) (http.Handler, error)) error {
+	if e.layers == nil {
+		e.layers = http.HandlerFunc(e.ask)
+	}
+	h, err := l(e.layers)
+	if err == nil {
+		e.layers = h
+	}
+	return err
+}
+
+// serveStatic answers a request below Static.Prefix.
+func (e *Edge) serveStatic(x *exchange) {
+	if !e.cors.Preflight(x, x.r) {
+		e.static.serve(x)
+	}
+}
