@@ -30,14 +30,15 @@ func netHTTP(t testing.TB, h http.Handler) string {
 
 // answered is what a client sees of one exchange.
 type answered struct {
-	status string
-	header http.Header // without Date
-	dated  bool
-	length int64
-	coding []string
-	body   string
-	err    error // of reading the body
-	open   bool  // a second request on the connection was answered
+	status  string
+	header  http.Header // without Date
+	dated   bool
+	length  int64
+	coding  []string
+	body    string
+	trailer http.Header
+	err     error // of reading the body
+	open    bool  // a second request on the connection was answered
 }
 
 func exchange(t *testing.T, address, request string) (a answered) {
@@ -46,10 +47,12 @@ func exchange(t *testing.T, address, request string) (a answered) {
 	defer c.Close()
 	io.WriteString(c, request)
 	in := bufio.NewReader(c)
-	r, err := http.ReadResponse(in, nil)
+	method, _, _ := strings.Cut(request, " ")
+	asked := &http.Request{Method: method}
+	r, err := http.ReadResponse(in, asked)
 	for err == nil && r.StatusCode < 200 {
-		a.status += r.Status + ", "
-		r, err = http.ReadResponse(in, nil)
+		a.status += r.Status + fmt.Sprint(r.Header, ", ")
+		r, err = http.ReadResponse(in, asked)
 	}
 	if err != nil {
 		a.err = err
@@ -59,16 +62,21 @@ func exchange(t *testing.T, address, request string) (a answered) {
 	a.status += r.Status
 	a.dated = r.Header.Get("Date") != ""
 	r.Header.Del("Date")
-	a.header, a.body, a.err, a.length, a.coding = r.Header, string(body), err, r.ContentLength, r.TransferEncoding
+	a.header, a.body, a.err, a.length, a.coding, a.trailer = r.Header, string(body), err, r.ContentLength, r.TransferEncoding, r.Trailer
 	io.WriteString(c, request)
-	_, err = http.ReadResponse(in, nil)
+	_, err = http.ReadResponse(in, asked)
 	a.open = err == nil
 	return a
 }
 
 // A client sees no difference to net/http.
 func TestAnswersLikeNetHTTP(t *testing.T) {
-	const request = "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"
+	requests := []string{
+		"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789",
+		"GET /p?q HTTP/1.1\r\nHost: a\r\nPragma: no-cache\r\n\r\n",
+		"HEAD /p HTTP/1.1\r\nHost: a\r\n\r\n",
+		"DELETE /%70 HTTP/1.1\r\nHost: a\r\n\r\n",
+	}
 	for name, h := range map[string]http.HandlerFunc{
 		"nothing": func(http.ResponseWriter, *http.Request) {},
 		"text":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") },
@@ -154,6 +162,74 @@ func TestAnswersLikeNetHTTP(t *testing.T) {
 				panic("remote address " + r.RemoteAddr)
 			}
 		},
+		"trailers": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Trailer", "X-A, content-length, x-B")
+			io.WriteString(w, "hello")
+			w.Header().Set("X-A", "1")
+			w.Header()["X-B"] = []string{"2", "3"}
+			w.Header().Set("X-C", "never announced")
+		},
+		"trailers of no body": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Trailer", "X-A")
+			w.WriteHeader(201)
+			w.Header().Set("X-A", "1")
+		},
+		"trailers late": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "hello")
+			w.(http.Flusher).Flush()
+			w.Header().Set(http.TrailerPrefix+"X-A", "1")
+			w.Header().Set(http.TrailerPrefix+"X-B", "2")
+		},
+		"trailers too late": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(200)
+			io.WriteString(w, "hello")
+			w.Header().Set(http.TrailerPrefix+"X-A", "1")
+		},
+		"type of 304": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "a/b")
+			w.Header().Set("Etag", `"x"`)
+			w.WriteHeader(304)
+		},
+		"type that is not": func(w http.ResponseWriter, _ *http.Request) { w.Header()["Content-Type"] = nil; io.WriteString(w, "x") },
+		"no encoding": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "")
+			io.WriteString(w, "x")
+		},
+		"large, sniffed, of length": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "60000")
+			w.Write([]byte(strings.Repeat("<html>", 10_000)))
+		},
+		"large, typed, of length": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "a/b")
+			w.Header().Set("Content-Length", "60006")
+			w.Write([]byte(strings.Repeat("<html>", 10_000)))
+			io.WriteString(w, "<html>")
+		},
+		"large chunks": func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			for range 3 {
+				w.Write([]byte(strings.Repeat("<html>", 10_000)))
+				io.WriteString(w, "and more")
+			}
+		},
+		"controller": func(w http.ResponseWriter, r *http.Request) {
+			c := http.NewResponseController(w)
+			for _, err := range []error{c.EnableFullDuplex(), c.SetReadDeadline(time.Now().Add(time.Minute)),
+				c.SetWriteDeadline(time.Now().Add(time.Minute)), c.Flush(), c.SetWriteDeadline(time.Time{})} {
+				if err != nil {
+					panic(err)
+				}
+			}
+			io.Copy(w, r.Body)
+		},
+		"late writer": func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
+			io.WriteString(w, "x")
+		},
+		"late reader": func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Hour))
+			io.Copy(w, r.Body)
+		},
 		"half the body": func(w http.ResponseWriter, r *http.Request) { io.CopyN(w, r.Body, 5) },
 		"too large": func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 3))
@@ -163,17 +239,24 @@ func TestAnswersLikeNetHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ours, _ := serve(t, h)
-			got, want := exchange(t, ours, request), exchange(t, netHTTP(t, h), request)
-			switch name {
-			case "large", "large, one write", "bad length": // chunks or length: both say where it ends
-				got.coding, got.length, want.coding, want.length = nil, 0, nil, 0
-				got.header.Del("Content-Length")
-			case "too long": // net/http closes; what was sent is whole
-				got.open = want.open
-			}
-			if got.status != want.status || got.body != want.body || got.length != want.length || got.dated != want.dated || got.open != want.open ||
-				!slices.Equal(got.coding, want.coding) || !maps.EqualFunc(got.header, want.header, slices.Equal) || fmt.Sprint(got.err) != fmt.Sprint(want.err) {
-				t.Errorf("here:     %.1000s\nnet/http: %.1000s", fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want))
+			theirs := netHTTP(t, h)
+			for _, request := range requests {
+				if name == "bad length" && strings.HasPrefix(request, "HEAD") {
+					continue // net/http forgets to answer
+				}
+				got, want := exchange(t, ours, request), exchange(t, theirs, request)
+				switch name {
+				case "large", "large, one write", "bad length": // chunks or length: both say where it ends
+					got.coding, got.length, want.coding, want.length = nil, 0, nil, 0
+					got.header.Del("Content-Length")
+				case "too long": // net/http closes; what was sent is whole
+					got.open = want.open
+				}
+				if got.status != want.status || got.body != want.body || got.length != want.length || got.dated != want.dated || got.open != want.open ||
+					!slices.Equal(got.coding, want.coding) || !maps.EqualFunc(got.header, want.header, slices.Equal) ||
+					!maps.EqualFunc(got.trailer, want.trailer, slices.Equal) || fmt.Sprint(got.err) != fmt.Sprint(want.err) {
+					t.Errorf("%.6q\nhere:     %.1000s\nnet/http: %.1000s", request, fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want))
+				}
 			}
 		})
 	}
@@ -185,7 +268,7 @@ func TestPassedOn(t *testing.T) {
 	address, s := serve(t, echo)
 	const plain = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
 	for name, request := range map[string]string{
-		"get":        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"trace":      "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"chunked":    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ncd\r\n0\r\n\r\n",
 		"1.0":        "POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\ncd",
 		"close":      "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\ncd",
@@ -210,7 +293,7 @@ func TestPassedOn(t *testing.T) {
 				if r.StatusCode != 400 {
 					t.Errorf("%s: %s", name, r.Status)
 				}
-			case i == 1 && name == "get":
+			case i == 1 && name == "trace":
 				want = ""
 				fallthrough
 			default:

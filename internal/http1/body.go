@@ -45,10 +45,7 @@ func (b *body) read(p []byte) (int, error) {
 		c.r += n
 		return n, nil
 	}
-	now := time.Now()
-	if c.readBy.Sub(now) < unbounded/2 {
-		c.readWithin(now, timeout(c.s.HTTP.ReadTimeout))
-	}
+	c.limits.readBody(time.Now(), timeout(c.s.HTTP.ReadTimeout))
 	if b.over.Load() { // asked after the deadline: end sets them the other way round
 		return 0, http.ErrBodyReadAfterClose
 	}
@@ -67,10 +64,8 @@ func (b *body) Close() error { return nil }
 func (b *body) end() int64 {
 	b.over.Store(true)
 	if !b.mu.TryLock() { // one reads
-		past := time.Unix(1, 0)
-		b.c.tcp.SetReadDeadline(past)
+		b.c.limits.expire()
 		b.mu.Lock()
-		b.c.readBy = past
 	}
 	defer b.mu.Unlock()
 	return b.left

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -18,8 +19,6 @@ const (
 	bufferSize = 8 << 10
 	// A handler did not read its request's body: how long the rest may take.
 	drainTimeout = 10 * time.Second
-	// A client takes nothing of its answer: how long one write may wait.
-	writeTimeout = 5 * time.Minute
 	// What counts as no timeout.
 	unbounded = 24 * time.Hour
 	// So many bytes of CR and LF after a request are no part of the next: some
@@ -31,36 +30,61 @@ const (
 type conn struct {
 	s      *Server
 	tcp    *net.TCPConn
+	raw    syscall.RawConn
 	ctx    context.Context // of its requests: knows the local address
 	cancel context.CancelFunc
 
-	buf  [bufferSize]byte
-	r, w int // buf[r:w] was read and not used
+	*desk     // nil while nothing of a request is there
+	r, w  int // buf[r:w] was read and not used
+	n     int // what the last fill read
+	err   error
+	fill  func(fd uintptr) bool
 
-	blanks int // so many CR and LF may yet be left out before the next head
-
-	head    head
-	request http.Request // what all have in common
-	reply   response
-	watch   watch
-
-	readBy, writeBy time.Time // deadlines that are set; zero: none
+	served bool // a request
+	blanks int  // so many CR and LF may yet be left out before the next head
+	remote string
+	watch  watch
+	limits deadlines
 
 	mu   sync.Mutex
 	idle bool // waits for a request, of which nothing came yet
 }
 
-func newConn(s *Server, tcp *net.TCPConn) *conn {
-	c := &conn{s: s, tcp: tcp}
-	c.ctx, c.cancel = context.WithCancel(context.WithValue(s.ctx, http.LocalAddrContextKey, tcp.LocalAddr()))
-	c.head.header = make(http.Header, 16)
-	c.request = http.Request{
-		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		RemoteAddr: tcp.RemoteAddr().String(),
+// A desk is what a connection needs for a request and not between two: that
+// is most of its memory.
+type desk struct {
+	buf   [bufferSize]byte
+	head  *head
+	reply response
+}
+
+var desks = sync.Pool{New: func() any { return &desk{head: newHead(), reply: response{header: make(http.Header, 16)}} }}
+
+func newConn(s *Server, tcp *net.TCPConn) (*conn, error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
 	}
-	c.reply.c, c.reply.header = c, make(http.Header, 8)
+	c := &conn{s: s, tcp: tcp, raw: raw, remote: tcp.RemoteAddr().String()}
+	c.ctx, c.cancel = context.WithCancel(context.WithValue(s.ctx, http.LocalAddrContextKey, tcp.LocalAddr()))
+	c.fill = c.fillFD
+	c.limits.tcp = tcp
 	c.watch.init(c)
-	return c
+	return c, nil
+}
+
+// sit takes a desk, leave gives it back.
+func (c *conn) sit() {
+	c.desk = desks.Get().(*desk)
+	c.reply.c = c
+}
+
+func (c *conn) leave() {
+	if c.desk != nil {
+		c.reply.c = nil
+		desks.Put(c.desk)
+		c.desk = nil
+	}
 }
 
 // serve answers requests until the connection ends or passes to net/http.
@@ -71,11 +95,14 @@ func (c *conn) serve() {
 		n, err := c.readHead()
 		if err == nil && !(n > 0 && c.head.parse(c.buf[c.r:c.r+n])) {
 			c.tcp.SetDeadline(time.Time{})
-			c.s.other.pass(&begun{TCPConn: c.tcp, rest: bytes.Clone(c.buf[c.r:c.w])})
+			rest := bytes.Clone(c.buf[c.r:c.w])
+			c.leave()
+			c.s.other.pass(&begun{TCPConn: c.tcp, rest: rest})
 			return
 		}
 		if err != nil || !c.answer(n) {
 			c.tcp.Close()
+			c.leave()
 			return
 		}
 	}
@@ -97,7 +124,7 @@ func (c *conn) readHead() (int, error) {
 		if i := bytes.Index(data[seen:], blankLine); i >= 0 {
 			return seen + i + len(blankLine), nil
 		}
-		if !bytes.HasPrefix(data, requestStart[:min(len(data), len(requestStart))]) {
+		if !mayBegin(data) {
 			return 0, nil
 		}
 		seen = max(0, len(data)-len(blankLine)+1)
@@ -106,10 +133,12 @@ func (c *conn) readHead() (int, error) {
 			return 0, nil
 		}
 		if first {
-			c.readWithin(time.Now(), timeout(c.s.HTTP.ReadHeaderTimeout, c.s.HTTP.ReadTimeout))
+			c.limits.readWithin(time.Now(), timeout(c.s.HTTP.ReadHeaderTimeout, c.s.HTTP.ReadTimeout))
 		}
 		n, err := c.tcp.Read(c.buf[c.w:])
 		switch {
+		case errors.Is(err, io.EOF) && c.served && len(data) < 4: // net/http answers nothing then
+			return 0, err
 		case errors.Is(err, io.EOF): // half a head
 			return 0, nil
 		case err != nil:
@@ -133,22 +162,44 @@ func (c *conn) skipBlanks() {
 // awaitRequest reads the first bytes of the next request.
 func (c *conn) awaitRequest() error {
 	c.r, c.w = 0, 0
-	idle := timeout(c.s.HTTP.IdleTimeout, c.s.HTTP.ReadTimeout)
-	now := time.Now()
-	// A deadline that is nearly as wanted saves the call.
-	if left := c.readBy.Sub(now); left > idle || left < idle-idle/8 {
-		c.readWithin(now, idle)
-	}
+	c.limits.readWithinAbout(time.Now(), timeout(c.s.HTTP.IdleTimeout, c.s.HTTP.ReadTimeout))
 	c.setIdle(true)
 	if c.s.stopping.Load() { // asked after idle is seen: Shutdown does it the other way round
 		return errStopping
 	}
-	n, err := c.tcp.Read(c.buf[:])
+	err := c.raw.Read(c.fill)
 	if !c.setIdle(false) {
 		return errStopping
 	}
-	c.w = n
-	return err
+	if err == nil {
+		err = c.err
+	}
+	if err != nil {
+		return err
+	}
+	c.w = c.n
+	return nil
+}
+
+// fillFD reads what there is, at a desk that it leaves if there is nothing.
+func (c *conn) fillFD(fd uintptr) bool {
+	if c.desk == nil {
+		c.sit()
+	}
+	for {
+		c.n, c.err = syscall.Read(int(fd), c.buf[:])
+		switch {
+		case c.n > 0:
+		case c.err == nil:
+			c.err = io.EOF
+		case errors.Is(c.err, syscall.EINTR):
+			continue
+		case errors.Is(c.err, syscall.EAGAIN):
+			c.leave()
+			return false
+		}
+		return true
+	}
 }
 
 // setIdle says whether the connection waits for a request, and returns whether
@@ -167,42 +218,23 @@ func (c *conn) closeIdle() {
 	}
 }
 
-// timeout is the first that is set.
-func timeout(all ...time.Duration) time.Duration {
-	for _, d := range all {
-		if d > 0 {
-			return d
-		}
-	}
-	return unbounded
-}
-
-func (c *conn) readWithin(now time.Time, d time.Duration) {
-	c.readBy = now.Add(d)
-	c.tcp.SetReadDeadline(c.readBy)
-}
-
-// write writes to the client.
-func (c *conn) write(now time.Time, b []byte) error {
-	if c.writeBy.Sub(now) < writeTimeout/2 {
-		c.writeBy = now.Add(writeTimeout)
-		c.tcp.SetWriteDeadline(c.writeBy)
-	}
-	_, err := c.tcp.Write(b)
-	return err
-}
-
 // answer handles the request whose head of n bytes was parsed, and reports
 // whether the connection may go on.
 func (c *conn) answer(n int) bool {
 	c.r += n
-	c.blanks = blanksAfter
+	c.served, c.blanks = true, blanksAfter
+	h := c.head
+	if c.s.Keep { // the handler's from now on
+		c.head, c.reply.header = newHead(), make(http.Header, 8)
+	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	b := &body{c: c, left: c.head.length, cancel: cancel}
-	r := c.request.WithContext(ctx)
-	r.URL, r.RequestURI, r.Host = &c.head.url, c.head.uri, c.head.host
-	r.Header, r.ContentLength, r.Body = c.head.header, c.head.length, b
+	b := &body{c: c, left: h.length, cancel: cancel}
+	r := (&http.Request{
+		Method: h.method, URL: &h.url, RequestURI: h.uri, Host: h.host, RemoteAddr: c.remote,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h.header, ContentLength: h.length, Body: b,
+	}).WithContext(ctx)
 	if b.left == 0 {
 		r.Body = http.NoBody
 	}
@@ -212,7 +244,11 @@ func (c *conn) answer(n int) bool {
 	finished := c.handle(r)
 	left := b.end() // first: who reads the last byte starts the watch
 	c.watch.stop(c)
-	return finished && c.reply.finish() && c.discard(left) && !c.reply.last
+	if !finished || !c.reply.finish() {
+		return false
+	}
+	c.limits.takeBack()
+	return c.discard(left) && !c.reply.last
 }
 
 // handle calls the handler; false if that panicked.
@@ -222,7 +258,7 @@ func (c *conn) handle(r *http.Request) (finished bool) {
 			c.s.Log.Error("a handler panicked", "panic", fmt.Sprint(v), "remote", r.RemoteAddr, "stack", string(debug.Stack()))
 		}
 	}()
-	c.reply.begin()
+	c.reply.begin(r.Method == http.MethodHead)
 	c.s.HTTP.Handler.ServeHTTP(&c.reply, r)
 	return true
 }
@@ -235,7 +271,7 @@ func (c *conn) discard(left int64) bool {
 	if left -= have; left == 0 {
 		return true
 	}
-	c.readWithin(time.Now(), drainTimeout)
+	c.limits.readWithin(time.Now(), drainTimeout)
 	_, err := io.CopyN(io.Discard, c.tcp, left)
 	return err == nil
 }

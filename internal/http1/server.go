@@ -1,8 +1,8 @@
-// Package http1 answers small HTTP/1.1 requests at about half the cost of
+// Package http1 answers usual HTTP/1.1 requests at about half the cost of
 // net/http, and leaves all others to it.
 //
 // A connection begins here. As long as its requests are plain (see parse: a
-// POST whose head and length are written in the one usual way) they are read,
+// head and a length that are written in the one usual way) they are read,
 // handled and answered by one goroutine in one buffer, with one read and one
 // write. The first request that is anything else, legal or not, passes to the
 // http.Server together with the connection and all that was read of it, for
@@ -31,10 +31,14 @@ import (
 // ConnState must be nil.
 //
 // The handler must be done with the request, its headers included, and with the
-// ResponseWriter when it returns. Answers have no trailers.
+// ResponseWriter when it returns. Of http.ResponseController all works but
+// Hijack: requests for an upgrade are not plain.
 type Server struct {
 	HTTP *http.Server
 	Log  *slog.Logger // gets panics of the handler; nil discards
+	// Keep says that the handler may keep headers and the URL, which are made
+	// anew for each request then. Default false.
+	Keep bool
 
 	once  sync.Once
 	other *handover
@@ -104,9 +108,9 @@ func (s *Server) begin(nc net.Conn) {
 		s.other.pass(nc)
 		return
 	}
-	c := newConn(s, tcp)
+	c, err := newConn(s, tcp)
 	s.mu.Lock()
-	if s.stopping.Load() {
+	if err != nil || s.stopping.Load() {
 		s.mu.Unlock()
 		nc.Close()
 		return

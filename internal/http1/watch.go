@@ -48,7 +48,7 @@ func (w *watch) stop(c *conn) {
 	w.mu.Unlock()
 	if looking != nil {
 		<-looking
-		c.readBy = time.Unix(1, 0)
+		c.limits.expire() // is known again
 	}
 }
 
@@ -76,11 +76,7 @@ func (w *watch) look(c *conn) {
 // left waits until the socket is readable or its deadline passed, and reports
 // whether it is at its end.
 func (c *conn) left() (gone bool) {
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return true
-	}
-	raw.Read(func(fd uintptr) bool { //nolint:errcheck // the deadline of stop
+	c.raw.Read(func(fd uintptr) bool { //nolint:errcheck // the deadline of stop
 		var b [1]byte
 		for {
 			n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
