@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 }
 
 // webapp is an application's web process: it answers with its process id and
-// stops when told to. With the argument sick it never becomes healthy.
+// stops when told to. With the argument sick it never becomes healthy, with pages it
+// serves what is in pages/.
 func webapp() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -55,9 +56,13 @@ func webapp() {
 		fmt.Printf("task %s %s as attempt %s, from dayfly: %t\n", r.Header.Get("ce-type"), body, r.Header.Get("Dayfly-Attempt"),
 			r.Header.Get("Authorization") == "Bearer "+os.Getenv("PUSH_TOKEN"))
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "pid %d host %s for %s\n", os.Getpid(), r.Host, r.Header.Get("X-Forwarded-For"))
-	})
+	if len(os.Args) > 1 && os.Args[1] == "pages" {
+		mux.Handle("/", http.FileServer(http.Dir("pages")))
+	} else {
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "pid %d host %s for %s\n", os.Getpid(), r.Host, r.Header.Get("X-Forwarded-For"))
+		})
+	}
 	srv := &http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
