@@ -23,6 +23,8 @@ var (
 	ErrMoveActive           = driver.ErrMoveActive           // the queue is being moved already, or too many are
 	ErrPurgeInProgress      = driver.ErrPurgeInProgress      // purged less than 60 s ago
 	ErrTooLarge             = driver.ErrTooLarge             // the message is larger than the queue takes
+	ErrMessageNotFound      = driver.ErrMessageNotFound      // no message of that id
+	ErrNotWaiting           = driver.ErrNotWaiting           // the message is visible, or somebody may be at work on it
 	ErrUnsupported          = driver.ErrUnsupported          // the driver has no such feature
 	ErrFull                 = driver.ErrFull                 // no room on disk
 	ErrClosed               = driver.ErrClosed               // closed, or refusing after a failed sync

@@ -274,6 +274,25 @@ func (s *Service) DeleteID(ctx context.Context, name, id string) (bool, error) {
 	return b.DeleteID(ctx, name, id)
 }
 
+// Replace stores m, visible at once, in the place of a message that Browse showed
+// to wait for its time (Browsed.Waits), in one step. It fails with ErrNotWaiting
+// or ErrMessageNotFound, and with ErrUnsupported on a FIFO queue and where the
+// driver cannot. m.Delay is of no matter.
+func (s *Service) Replace(ctx context.Context, name string, old Browsed, m Outgoing) (Sent, error) {
+	if err := checkName("Name", name); err != nil {
+		return Sent{}, err
+	}
+	r, ok := s.d.(driver.Replacer)
+	if !ok || isFIFO(name) {
+		return Sent{}, ErrUnsupported
+	}
+	m.Delay = 0
+	if err := checkOutgoing(name, []Outgoing{m}); err != nil {
+		return Sent{}, err
+	}
+	return r.Replace(ctx, name, old, m)
+}
+
 // StartMove moves the visible messages of m.Source to m.Destination ("": where
 // each came from), m.Rate a second (0: no limit, at most 500). It fails with
 // ErrUnsupported where the driver cannot.

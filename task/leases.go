@@ -28,14 +28,16 @@ const (
 
 // delivery is one message this worker received.
 type delivery struct {
-	msg    queue.Message
-	event  *Event // nil if the message is none
-	unread error  // why it is none
-	run    Run
-	pause  time.Duration // of a message given back
-	done   bool          // it ran and succeeded
-	kept   bool          // it stays in the queue, or is no longer ours
-	slot   slot          // that it runs in; of a FIFO queue it is its line's
+	msg       queue.Message
+	event     *Event // nil if the message is none
+	unread    error  // why it is none
+	run       Run
+	pause     time.Duration // of a message given back
+	done      bool          // it ran and succeeded
+	kept      bool          // it stays in the queue, or is no longer ours
+	abandoned bool          // its run may still be at work
+	limit     string        // for which it was postponed; "": for none
+	slot      slot          // that it runs in; of a FIFO queue it is its line's
 
 	// Of a FIFO queue (see line).
 	line     *line

@@ -18,6 +18,7 @@ type member struct {
 	name string
 	raw  json.RawMessage
 	text string // the same bytes
+	at   int    // where they begin
 }
 
 // get returns the value of a name, nil if there is none.
@@ -64,7 +65,7 @@ func readMembers(body string) (members, error) {
 		i = skipSpace(raw, end) + 1 // the colon
 		i = skipSpace(raw, i)
 		end = valueEnd(raw, i)
-		m = append(m, member{name, raw[i:end:end], body[i:end]})
+		m = append(m, member{name, raw[i:end:end], body[i:end], i})
 		if i = skipSpace(raw, end); raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}

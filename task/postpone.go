@@ -9,12 +9,17 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/queue"
+	"github.com/dayfly-dev/dayfly/task/limit"
 )
 
 // AttributeFailures is a Number on a message that was postponed: how many times
 // it was delivered before, and failed. The queue counts the deliveries of the
 // copy that took its place from 1.
 const AttributeFailures = "dayfly.failures"
+
+// AttributeLimit is a String on a message that was postponed for a limit: its
+// name, with the key it has. What a person is to know; nothing goes by it.
+const AttributeLimit = "dayfly.limit"
 
 type postponedError struct {
 	err   error
@@ -51,6 +56,9 @@ func IsPostponed(err error) bool {
 func (s *shift) comeAgain(d *delivery, err error) Outcome {
 	e, _ := errors.AsType[*postponedError](err)
 	after := wholeSeconds(e.after)
+	if busy, ok := errors.AsType[*limit.BusyError](err); ok && busy.Err == nil {
+		d.limit = busy.Name
+	}
 	level := slog.LevelInfo
 	if errors.Is(err, ErrLedgerUnreachable) {
 		level = slog.LevelDebug // the outage logs itself, once for all
@@ -82,6 +90,31 @@ func withFailures(attributes map[string]queue.Attribute, n int) map[string]queue
 	if _, ok := a[AttributeFailures]; ok || len(a) < maxAttributes {
 		a[AttributeFailures] = queue.Attribute{DataType: "Number", String: strconv.Itoa(n)}
 	}
+	return a
+}
+
+// unlimited are the attributes without the limit that the message waited for.
+func unlimited(attributes map[string]queue.Attribute) map[string]queue.Attribute {
+	if _, ok := attributes[AttributeLimit]; !ok {
+		return attributes
+	}
+	a := maps.Clone(attributes)
+	delete(a, AttributeLimit)
+	return a
+}
+
+// withLimit are the attributes with the limit that a message waits for, if there
+// is one and the message has room for it, in the place of the last.
+func withLimit(m queue.Message, name string) map[string]queue.Attribute {
+	attributes := unlimited(m.Attributes)
+	room := MaxMessage - queue.Size(queue.Outgoing{Body: m.Body, Attributes: attributes}) - len(AttributeLimit) - len("String")
+	name = bounded(name, min(limit.MaxName, room))
+	if name == "" || len(attributes) >= maxAttributes {
+		return attributes
+	}
+	a := make(map[string]queue.Attribute, len(attributes)+1)
+	maps.Copy(a, attributes)
+	a[AttributeLimit] = queue.Attribute{DataType: "String", String: name}
 	return a
 }
 

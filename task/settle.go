@@ -23,6 +23,7 @@ func (s *shift) conclude(d *delivery, err error) bool {
 	if !first {
 		return false
 	}
+	d.abandoned = errors.Is(err, errAbandoned)
 	err = s.proceed(d, err, e)
 	outcome := s.dispose(d, err, e)
 	s.told(d, outcome, err)
@@ -129,7 +130,7 @@ func (s *shift) postpone(d *delivery, wait time.Duration) Outcome {
 // resend replaces the message by a fresh copy.
 func (s *shift) resend(d *delivery, delay time.Duration) {
 	m := queue.Outgoing{
-		Body: d.msg.Body, Attributes: d.msg.Attributes, System: d.msg.System,
+		Body: d.msg.Body, Attributes: withLimit(d.msg, d.limit), System: d.msg.System,
 		Delay: delay, GroupID: d.msg.GroupID,
 	}
 	if isFIFO(s.q.Name()) {
@@ -173,7 +174,7 @@ func (s *shift) returnBatch(ds []*delivery) {
 	s.settleAll(ds, "put back", func(ctx context.Context, ds []*delivery) ([]error, error) {
 		changes := make([]queue.VisibilityChange, len(ds))
 		for i, d := range ds {
-			changes[i] = queue.VisibilityChange{Receipt: d.msg.Receipt, Visibility: d.pause}
+			changes[i] = queue.VisibilityChange{Receipt: d.msg.Receipt, Visibility: d.pause, GivenBack: !d.abandoned}
 		}
 		return s.q.ChangeVisibility(ctx, changes...)
 	})

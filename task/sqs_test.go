@@ -16,6 +16,12 @@ import (
 
 // endpoint is the embedded SQS server as dayfly runs it.
 func endpoint(t *testing.T) string {
+	url, _ := endpointOf(t)
+	return url
+}
+
+// endpointOf is an endpoint, and what is behind it.
+func endpointOf(t *testing.T) (url string, engineQueues *queue.Service) {
 	engine, err := diskqueue.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -44,5 +50,5 @@ func endpoint(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	return h.URL
+	return h.URL, queues
 }

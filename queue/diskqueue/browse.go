@@ -45,9 +45,9 @@ func (e *Engine) Browse(_ context.Context, name, after string, max int) ([]drive
 		b := driver.Browsed{Message: m, State: driver.StateVisible}
 		switch s.f.state {
 		case delayed:
-			b.State, b.VisibleAt = driver.StateDelayed, fromMilli(s.f.visibleAt)
+			b.State, b.VisibleAt, b.Waits = driver.StateDelayed, fromMilli(s.f.visibleAt), !fifo
 		case inFlight:
-			b.State, b.VisibleAt = driver.StateInFlight, fromMilli(s.f.visibleAt)
+			b.State, b.VisibleAt, b.Waits = driver.StateInFlight, fromMilli(s.f.visibleAt), s.f.given && !fifo
 		}
 		out = append(out, b)
 	}

@@ -60,5 +60,5 @@ var undone = map[kind]string{
 	kindOpen:       "it seems to have been the mark of an opening, which is not missed",
 	kindCopy:       "it seems to have been the copy of a message, which is where it was before",
 	kindSend:       "it seems to have been the sending of a message",
-	kindRedrive:    "it seems to have been the move of a message by a move task: it is in its old queue",
+	kindRedrive:    "it seems to have been the move of a message by a move task, which is in its old queue then, or the beginning of one before its time, which waits on",
 }

@@ -147,6 +147,8 @@ func (e *Engine) ChangeVisibility(_ context.Context, name string, cs []driver.Vi
 			continue
 		}
 		e.setVisible(q, m, at)
+		f := e.flights.get(m.flight)
+		f.given = c.GivenBack && r.token == f.token // by an older receipt somebody else has it
 		b = binary.AppendUvarint(binary.AppendUvarint(b, r.seq), uint64(at))
 		n++
 	}

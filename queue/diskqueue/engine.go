@@ -108,10 +108,11 @@ type Engine struct {
 }
 
 var (
-	_ driver.Service = (*Engine)(nil)
-	_ driver.Browser = (*Engine)(nil)
-	_ driver.Mover   = (*Engine)(nil)
-	_ driver.Batcher = (*Engine)(nil)
+	_ driver.Service  = (*Engine)(nil)
+	_ driver.Browser  = (*Engine)(nil)
+	_ driver.Replacer = (*Engine)(nil)
+	_ driver.Mover    = (*Engine)(nil)
+	_ driver.Batcher  = (*Engine)(nil)
 )
 
 // sources are the names of queues that messages were moved from.

@@ -12,6 +12,7 @@ type flight struct {
 	before    uint32 // of these, before it came to this queue
 	source    uint32 // index of the name of the queue it was moved from; 0: none
 	state     flightState
+	given     bool   // in flight, but whoever received it last has given it back; not on the disk
 	place     int32  // in the queue's heap of hidden messages
 	prev      uint32 // neighbours in the line it stands in
 	next      uint32

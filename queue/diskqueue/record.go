@@ -24,7 +24,7 @@ const (
 	kindMove       kind = 11 // a message was moved to another queue
 	kindCopy       kind = 12 // a message was copied forward, and nothing else changed
 	kindMoveTask   kind = 13 // a move task was started, went on or ended
-	kindRedrive    kind = 14 // a move task stored a message anew, and took it from where it was
+	kindRedrive    kind = 14 // a message was stored anew, and taken from where it was: by a move task, or by Replace in its own queue
 )
 
 // stores reports whether a record of that kind has a message that is new.
@@ -285,7 +285,7 @@ func (e *Engine) receive(q *state, m *entry, r received) {
 		q.leave(m.flight, e.flights.get(m.flight))
 	}
 	f := e.flights.get(m.flight)
-	f.token, f.receives, f.first, f.since = r.token, r.receives, r.first, r.since
+	f.token, f.receives, f.first, f.since, f.given = r.token, r.receives, r.first, r.since, false
 	q.hide(m.flight, f, inFlight, r.visibleAt)
 }
 
@@ -293,6 +293,7 @@ func (e *Engine) receive(q *state, m *entry, r received) {
 func (e *Engine) setVisible(q *state, m *entry, at int64) {
 	f := e.flights.get(m.flight)
 	q.leave(m.flight, f)
+	f.given = false
 	q.hide(m.flight, f, inFlight, at)
 }
 

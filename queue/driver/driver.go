@@ -64,6 +64,11 @@ var (
 	ErrPurgeInProgress = errors.New("queue was purged in the last 60 seconds")
 	// ErrTooLarge: a message is larger than the queue's MaxMessageSize.
 	ErrTooLarge = errors.New("message is larger than the queue takes")
+	// ErrMessageNotFound: there is no message of that id, or it has expired.
+	ErrMessageNotFound = errors.New("message does not exist")
+	// ErrNotWaiting: the message is visible, or somebody received it and may be at
+	// work on it, or it was received since it was looked at.
+	ErrNotWaiting = errors.New("message does not wait for its time")
 	// ErrUnsupported: the driver does not have this feature (browsing over SQS).
 	ErrUnsupported = errors.New("not supported")
 	// ErrFull: the disk had no room; nothing of the operation was acknowledged.
@@ -139,6 +144,18 @@ type Browser interface {
 	DeleteID(ctx context.Context, name, id string) (bool, error)
 }
 
+// Replacer is implemented by drivers that can have a message that waits for its
+// time be there before it (the embedded engine). SQS has no such action.
+type Replacer interface {
+	// Replace stores m, visible at once, and removes the message that Browse showed
+	// as old: with a new id, time of sending and receive count. It is one step, also
+	// for a crash: one of the two is there, never both and never none. A message
+	// that does not wait (Browsed.Waits), or was received since it was browsed, is
+	// left as it is: ErrNotWaiting; one that is gone is ErrMessageNotFound. On a FIFO
+	// queue, where a message has its place, it is ErrUnsupported.
+	Replace(ctx context.Context, name string, old Browsed, m Outgoing) (Sent, error)
+}
+
 // Mover is implemented by drivers that move the messages of a dead-letter queue
 // by themselves. A move survives a restart of the service.
 type Mover interface {
@@ -198,6 +215,9 @@ type Browsed struct {
 	Message
 	State     State
 	VisibleAt time.Time // when a delayed or in-flight message is next visible
+	// Waits: nobody has it until then. It is delayed, or was given back with a
+	// pause (VisibilityChange.GivenBack), and Replace takes it.
+	Waits bool
 }
 
 // Attributes of a queue. Package queue fills in the defaults before a driver
@@ -312,4 +332,7 @@ type Message struct {
 type VisibilityChange struct {
 	Receipt    string
 	Visibility time.Duration // from now, 0–12 h
+	// GivenBack: who received the message has done with it, and it only waits. A
+	// driver may forget that, and SQS is not told.
+	GivenBack bool
 }

@@ -69,6 +69,7 @@ var topics = []struct {
 	{"Retention", retentionTests},
 	{"Limits", limitTests},
 	{"Browse", browseTests},
+	{"Replace", replaceTests},
 	{"Durable", durableTests},
 	{"Concurrent", concurrentTests},
 	{"FIFO", fifoTests},

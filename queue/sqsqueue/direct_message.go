@@ -84,11 +84,16 @@ func (d *direct) delete(ctx context.Context, url string, receipts []string, firs
 	})
 }
 
-// changeVisibility is likewise.
+// changeVisibility is likewise. That a message was given back is told to an
+// endpoint that has said it is dayfly's, which SQS would pass over.
 func (d *direct) changeVisibility(ctx context.Context, url string, c []driver.VisibilityChange, first int) ([]types.BatchResultErrorEntry, bool) {
 	return d.change(ctx, "ChangeMessageVisibilityBatch", url, len(c), first, func(b []byte, i int) []byte {
 		b = appendMember(b, "ReceiptHandle", c[i].Receipt)
-		return strconv.AppendInt(append(b, `,"VisibilityTimeout":`...), int64(seconds(c[i].Visibility)), 10)
+		b = strconv.AppendInt(append(b, `,"VisibilityTimeout":`...), int64(seconds(c[i].Visibility)), 10)
+		if c[i].GivenBack && d.entries.Load() > 0 {
+			b = append(b, `,"GivenBack":true`...)
+		}
+		return b
 	})
 }
 

@@ -12,6 +12,7 @@ type receipt struct {
 	id      entryID
 	handle  string
 	timeout int // visibility, seconds; absent when not given
+	given   bool // back, by a client of our own: it only waits from now on
 	failed  error
 }
 
@@ -23,6 +24,10 @@ func (r *receipt) field(d *decoder, key []byte) {
 		r.handle = d.str()
 	case "VisibilityTimeout":
 		r.timeout = d.integer(absent)
+	case "GivenBack":
+		if r.given = d.peek() == 't' && d.literal("true"); !r.given {
+			d.skip() // nothing that SQS knows: no error, whatever it is
+		}
 	default:
 		d.skip()
 	}

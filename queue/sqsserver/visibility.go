@@ -9,7 +9,7 @@ func (r *receipt) change(reason string) (queue.VisibilityChange, error) {
 	if err := inRange("VisibilityTimeout", r.timeout, 0, 43200, reason); err != nil {
 		return queue.VisibilityChange{}, err
 	}
-	return queue.VisibilityChange{Receipt: r.handle, Visibility: seconds(r.timeout)}, nil
+	return queue.VisibilityChange{Receipt: r.handle, Visibility: seconds(r.timeout), GivenBack: r.given}, nil
 }
 
 func changeMessageVisibility(c *call, d *decoder, _ *encoder) error {
