@@ -17,6 +17,7 @@ import (
 // everything dayfly serves at once, with the environment that `dayfly env`
 // prints. Their scripts are in clients/.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	python := need.Python(t, "boto3", "awscli", "pymemcache")
 	older := need.PythonOf(t, "venv-query", "boto3")
 	node, modules := need.Node(t, "@aws-sdk/client-sqs", "sqs-consumer")
@@ -50,7 +51,7 @@ public = true
 		{"aws-sdk-js waiting for messages", []string{"NODE_PATH=" + modules}, []string{node, "clients/js/sqs_wait.cjs"}},
 		{"sqs-consumer", []string{"NODE_PATH=" + modules}, []string{node, "clients/js/sqs_consumer.cjs"}},
 		// As a shell after eval "$(dayfly env)": no flag names the endpoint. All
-		// actions, a minute of processor, are run in package sqsserver.
+		// actions are run in package sqsserver.
 		{"aws CLI in a shell", nil, []string{aws, "sqs", "get-queue-url", "--queue-name", "default"}},
 		{"boto3 on S3", []string{"BUCKET=private", "PUBLIC_BUCKET=public"}, []string{python, "clients/s3_boto3.py"}},
 		{"aws CLI on S3", []string{"BUCKET=private"}, []string{python, "clients/s3_awscli.py"}},
@@ -75,7 +76,7 @@ public = true
 // client runs a client of others in the environment that dayfly prints.
 func (h *house) client(t *testing.T, env []string, command ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), env...)

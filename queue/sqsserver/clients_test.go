@@ -55,24 +55,17 @@ func TestCurl(t *testing.T) {
 
 func TestAWSCommandLineQuery(t *testing.T) {
 	t.Parallel()
-	py := need.PythonOf(t, "venv-query", "awscli")
-	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), filepath.Join(filepath.Dir(py), "aws"), listen(t).url)
+	run(t, need.PythonOf(t, "venv-query", "awscli"), filepath.Join(need.Root(t), "test/clients/sqs_awscli.py"), listen(t).url)
 }
 
 func TestAWSCommandLine(t *testing.T) {
 	t.Parallel()
-	py := need.Python(t, "awscli")
-	cli := filepath.Join(filepath.Dir(py), "aws")
-	if _, err := os.Stat(cli); err != nil {
-		cli = need.Tool(t, "aws")
-	}
-	run(t, "sh", filepath.Join(need.Root(t), "test/clients/sqs_awscli.sh"), cli, listen(t).url)
+	run(t, need.Python(t, "awscli"), filepath.Join(need.Root(t), "test/clients/sqs_awscli.py"), listen(t).url)
 }
 
 // run runs a client's script with the environment an AWS program expects.
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
-	// The aws command needs most of a second of processor for each of 40 calls.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)

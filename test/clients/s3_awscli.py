@@ -1,24 +1,15 @@
-"""Objects with the aws command line, unmodified: cp, sync, ls, rm, mb, rb.
+"""Objects with the aws command line: cp, sync, ls, rm, mb, rb.
 
-The environment is that of s3_boto3.py. The command is the one installed with
-the interpreter that runs this script.
+The environment is that of s3_boto3.py.
 """
 import os
 import pathlib
 import random
-import subprocess
-import sys
 import tempfile
 
-aws = [sys.executable, "-m", "awscli"]
+from aws_command import run
+
 bucket = os.environ["BUCKET"]
-
-
-def run(*args):
-    done = subprocess.run([*aws, *args], capture_output=True, text=True)
-    assert done.returncode == 0, f"aws {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
 
 with tempfile.TemporaryDirectory() as tmp:
     src, dst = pathlib.Path(tmp, "src"), pathlib.Path(tmp, "dst")
@@ -50,4 +41,4 @@ with tempfile.TemporaryDirectory() as tmp:
     run("s3", "mb", "s3://made-by-aws-cli")
     assert "made-by-aws-cli" in run("s3", "ls")
     run("s3", "rb", "s3://made-by-aws-cli")
-print(subprocess.run([*aws, "--version"], capture_output=True, text=True).stdout.strip(), "ok")
+print(run("--version"), "ok")
