@@ -25,6 +25,7 @@ import (
 // and no more are done twice than can have been under way at the kills.
 // DAYFLY_ANY_SEED repeats a run's moments.
 func TestAnyLanguage(t *testing.T) {
+	t.Parallel()
 	python := need.Python(t, "boto3", "flask")
 	node, modules := need.Node(t, "@aws-sdk/client-sqs")
 	for _, x := range []struct {
@@ -35,6 +36,7 @@ func TestAnyLanguage(t *testing.T) {
 		{"node", []string{"PATH=" + filepath.Dir(node) + ":" + os.Getenv("PATH"), "NODE_PATH=" + modules}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
 			g := newGreetings(t, x.name, x.env)
 			g.strangers()
 			g.fromShell(filepath.Join(filepath.Dir(python), "aws"))
@@ -67,7 +69,7 @@ func newGreetings(t *testing.T, name string, env []string) *greetings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := freeAddress(t) // where it was after each start
+	site := need.Address(t) // where it was after each start
 	if _, err := io.WriteString(f, strings.Replace(anyPorts, `edge = "127.0.0.1:0"`, `edge = "`+site+`"`, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +124,7 @@ func (g *greetings) throughKills(tasks int) {
 	seed := number(g.t, "DAYFLY_ANY_SEED", int(time.Now().UnixNano()&0x7fffffff))
 	g.t.Logf("seed %d: %d tasks (DAYFLY_ANY_SEED=%d repeats the moments)", seed, tasks, seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	ctx, cancel := context.WithTimeout(g.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(g.t.Context(), 5*time.Minute)
 	defer cancel()
 	var producers sync.WaitGroup
 	const producersN = 6

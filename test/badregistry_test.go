@@ -178,7 +178,7 @@ func TestHostileRegistry(t *testing.T) {
 	}
 	data := filepath.Join(t.TempDir(), "data")
 	h := up(t, filepath.Join(need.Root(t), "examples", "releases"), data, "FIRST_MANIFEST="+first, "GOPROXY="+registry.URL+"/go", "GONOSUMDB=*", "GOFLAGS=-mod=mod",
-		"npm_config_registry="+registry.URL+"/npm", "PIP_INDEX_URL=http://"+freeAddress(t)+"/simple")
+		"npm_config_registry="+registry.URL+"/npm", "PIP_INDEX_URL=http://"+need.Address(t)+"/simple")
 	j := &mainJob{t: t, h: h}
 	var deps []string
 	for name := range x.npm {

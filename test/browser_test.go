@@ -41,7 +41,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(stopAlloc)
 	ctx, stop := chromedp.NewContext(alloc)
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{Context: ctx, t: t}
 	if err := chromedp.Listen(ctx, b.listen); err != nil {
@@ -96,7 +96,7 @@ func (b *browser) until(js string) {
 	b.t.Helper()
 	// A navigation in between ends the poll's context, so that it is tried again.
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var ok bool
 		if ok, err = chromedp.Run(b, chromedp.Evaluate[bool]("!!("+js+")")); err == nil && ok {
 			return
@@ -117,6 +117,7 @@ func ask[T any](b *browser, js string) T {
 
 // TestBrowser clicks through the site and the dashboard as a person would.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	h := up(t, filepath.Join(need.Root(t), "examples", "releases"), filepath.Join(t.TempDir(), "data"), registries(t)...)
 	site, dash := h.env["SITE_URL"], h.env["DAYFLY_URL"]

@@ -53,7 +53,7 @@ aws = "%s"
 dashboard = "127.0.0.1:0"
 cache = "127.0.0.1:0"
 smtp = "127.0.0.1:0"
-`, now, clientsFolder(t), inside.record, freeAddress(t)))
+`, now, clientsFolder(t), inside.record, need.Address(t)))
 	h := up(t, dir, filepath.Join(dir, ".dayfly"))
 	named.env = append(named.env, "QUEUE_TASKS_URL="+h.env["QUEUE_NAMED_URL"])
 	inside.env = append(inside.env, "QUEUE_TASKS_URL="+h.env["QUEUE_TASKS_URL"])

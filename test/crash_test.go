@@ -20,6 +20,7 @@ import (
 
 	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/blob"
+	"github.com/dayfly-dev/dayfly/internal/need"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/task"
@@ -31,13 +32,14 @@ import (
 // run; how many ran twice is reported. One in a hundred is larger than a message. DAYFLY_CRASH_SEED repeats a run's
 // moments, DAYFLY_CRASH_TASKS and DAYFLY_CRASH_KILLS make it longer.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	tasks, kills := number(t, "DAYFLY_CRASH_TASKS", 20_000), number(t, "DAYFLY_CRASH_KILLS", 10)
 	seed := uint64(number(t, "DAYFLY_CRASH_SEED", int(time.Now().UnixNano()&0x7fffffff)))
 	t.Logf("seed %d: %d tasks, %d kills (DAYFLY_CRASH_SEED=%d repeats the moments)", seed, tasks, kills, seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	worker, record := build(t, "./test/app"), filepath.Join(t.TempDir(), "record")
-	address := freeAddress(t) // the endpoint is where it was after each start
+	address := need.Address(t) // the endpoint is where it was after each start
 	dir := application(t, fmt.Sprintf(`name = "crash"
 [process.worker]
 command = "%s worker"

@@ -20,7 +20,7 @@ import (
 func moto(t *testing.T) string {
 	t.Helper()
 	python := need.Python(t, "moto.server")
-	address := freeAddress(t)
+	address := need.Address(t)
 	_, port, _ := net.SplitHostPort(address)
 	server(t, address, exec.Command(python, "-m", "moto.server", "-H", "127.0.0.1", "-p", port))
 	return "http://" + address
@@ -28,7 +28,7 @@ func moto(t *testing.T) string {
 
 func memcached(t *testing.T) string {
 	t.Helper()
-	address := freeAddress(t)
+	address := need.Address(t)
 	_, port, _ := net.SplitHostPort(address)
 	server(t, address, exec.Command(need.Tool(t, "memcached"), "-l", "127.0.0.1", "-p", port, "-u", "nobody", "-U", "0"))
 	return "memcached://" + address
@@ -62,7 +62,7 @@ func postgres(t *testing.T) string {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	address := freeAddress(t)
+	address := need.Address(t)
 	_, port, _ := net.SplitHostPort(address)
 	run := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off")
 	copied := *attr

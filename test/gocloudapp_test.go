@@ -60,7 +60,7 @@ func TestGoCloud(t *testing.T) {
 	}
 	refused, handled := map[string]bool{}, map[string]string{}
 	for len(handled) < messages {
-		m := receiveWithin(t, subscription, 30*time.Second)
+		m := receiveWithin(t, subscription, time.Minute)
 		body, number := string(m.Body), m.Metadata["number"]
 		var as sqstypes.Message
 		if !m.As(&as) || aws.ToString(as.MessageId) == "" || m.Metadata["Schlüssel/1"] != "ü \n" {
@@ -139,7 +139,7 @@ func TestGoCloudTopic(t *testing.T) {
 		}
 		got := map[string]map[string]string{}
 		for len(got) < len(want) {
-			m := receiveWithin(t, subscription, 30*time.Second)
+			m := receiveWithin(t, subscription, time.Minute)
 			got[string(m.Body)] = m.Metadata
 			m.Ack()
 		}

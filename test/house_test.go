@@ -215,7 +215,7 @@ func fetch(t *testing.T, url string, header ...string) (string, int) {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	answer, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
+	answer, err := (&http.Client{Timeout: time.Minute}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,17 +240,6 @@ func eventually(t *testing.T, patience time.Duration, what string, ok func() boo
 	}
 }
 
-// freeAddress is a loopback address nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // server starts a program of others and kills it at the end of the test; it is
 // ready when it accepts connections on address.
 func server(t *testing.T, address string, cmd *exec.Cmd) {
@@ -271,7 +260,7 @@ func server(t *testing.T, address string, cmd *exec.Cmd) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	})
-	eventually(t, 30*time.Second, fmt.Sprintf("%s on %s", cmd.Path, address), func() bool {
+	eventually(t, time.Minute, fmt.Sprintf("%s on %s", cmd.Path, address), func() bool {
 		select {
 		case <-ended:
 			t.Fatalf("%s ended:\n%s", cmd.Path, out.tail(4000))

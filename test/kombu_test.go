@@ -56,7 +56,7 @@ func TestKombu(t *testing.T) {
 	if out, err := exec.Command("tar", "-xzf", source, "-C", suite, "--strip-components", "1", "kombu-5.7.0/t").CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", source, err, out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	report := filepath.Join(suite, "report.xml")
 	cmd := exec.CommandContext(ctx, python, "-m", "pytest", "-n", "4", "-p", "no:cacheprovider", "-o", "python_classes=test_*",

@@ -80,6 +80,7 @@ task.rated = { rate = "5/s" }
 // is done. One of the two is killed while it has the only place of a limit, and
 // the other gets that when its lease is over, and not before.
 func TestLimitsOfTwo(t *testing.T) {
+	t.Parallel()
 	l := newLimits(t, need.Python(t, "boto3"))
 	first := l.pusher("first")
 	l.enqueue([]any{"hold-1", "hold", map[string]any{}})

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/dayfly-dev/dayfly/internal/need"
 )
 
 // TestTopicsKilled publishes while dayfly is killed with SIGKILL at random
@@ -33,7 +35,7 @@ attempts = 1000
 aws = "%s"
 dashboard = "127.0.0.1:0"
 smtp = "127.0.0.1:0"
-`, freeAddress(t)))
+`, need.Address(t)))
 	data := filepath.Join(dir, ".dayfly")
 	h := up(t, dir, data)
 	client := topics(h.env)

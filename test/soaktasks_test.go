@@ -29,6 +29,7 @@ import (
 // for how long tasks are enqueued (15s), DAYFLY_SOAK_SEED repeats what is decided
 // at random. doc/soak.md says what is demanded.
 func TestSoakTasks(t *testing.T) {
+	t.Parallel()
 	length := 15 * time.Second
 	if text := os.Getenv("DAYFLY_SOAK"); text != "" {
 		d, err := time.ParseDuration(text)
@@ -158,7 +159,7 @@ func newSoak(t *testing.T, seed uint64, length time.Duration) *soak {
 	files := t.TempDir()
 	s.record, s.clocks = filepath.Join(files, "record"), filepath.Join(files, "clock")
 	s.dir = application(t, fmt.Sprintf(soakManifest, s.record, s.clocks, strings.Join(append(s.types["default"], "tick"), ","),
-		build(t, "./test/soak"), python, filepath.Join(need.Root(t), "test", "soak"), node, modules, freeAddress(t)))
+		build(t, "./test/soak"), python, filepath.Join(need.Root(t), "test", "soak"), node, modules, need.Address(t)))
 	s.h = up(t, s.dir, s.dir+"/.dayfly", s.env()...)
 	s.begun = time.Now()
 	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(s.h.env["DATABASE_MAIN_URL"], "sqlite:///")+"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)")
