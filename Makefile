@@ -7,6 +7,11 @@ PACKAGES = ./...
 TESTS    = ./test ./queue/diskqueue ./queue/sqsqueue ./records/... ./task/... $(PACKAGES)
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Most tests wait, for processes and for time, rather than compute: more packages
+# at once than there are processors, and more of the tests that a package runs side by side.
+CORES   := $(shell getconf _NPROCESSORS_ONLN)
+ATONCE   = -p $(shell expr 2 '*' $(CORES)) -parallel $(shell expr 3 '*' $(CORES))
+
 .PHONY: help build check test race lint bench bench-queue bench-tasks live tools fuzz soak soak-queue soak-tasks clean
 
 help: ## list the targets
@@ -18,10 +23,10 @@ build: ## the binary, bin/dayfly
 check: lint test ## what CI runs
 
 test: tools ## every test, with the tools they need installed first
-	CI=true $(GO) test -timeout 30m $(TESTS)
+	CI=true $(GO) test -timeout 30m $(ATONCE) $(TESTS)
 
 race: tools ## every test under the race detector, the binaries of the end-to-end tests too
-	CI=true DAYFLY_TEST_RACE=1 $(GO) test -race -timeout 30m $(TESTS)
+	CI=true DAYFLY_TEST_RACE=1 $(GO) test -race -timeout 30m $(ATONCE) $(TESTS)
 
 lint: ## formatting, vet, linters and the arrows between rooms
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
