@@ -56,6 +56,10 @@ type Edge struct {
 	hsts    []string // header; nil: none
 	loops   warner
 
+	pages       ownPages
+	limits      []*limiter
+	maintenance atomic.Pointer[Maintenance]
+
 	ctx  context.Context // ends with Close; owns health checks
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -78,6 +82,12 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
+	if e.pages, err = o.Pages.read(); err != nil {
+		return nil, err
+	}
+	if e.limits, err = limiters(o.Limits); err != nil {
+		return nil, err
+	}
 	if err := e.putAnswers(); err != nil {
 		return nil, err
 	}
@@ -152,12 +162,14 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
 	case r.Host != "" && !validHost(r.Host):
 		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
+	case len(e.limits) > 0 && !x.admit():
 	case (e.apex != "" || e.opt.HTTPS.Redirect) && e.redirect(x):
 	case len(e.opt.Clicks) > 0 && e.serveClick(x):
 	case r.URL.Path == ScriptPath:
 		x.serveScript()
 	case e.static != nil && strings.HasPrefix(r.URL.Path, e.opt.Static.Prefix):
 		e.serveStatic(x)
+	case e.maintain(x):
 	default:
 		e.answer(x)
 	}
@@ -169,6 +181,10 @@ func (e *Edge) Stats() Stats {
 	e.meter.fill(time.Now(), &s)
 	if e.access != nil {
 		s.LogDropped = e.access.dropped.Load()
+	}
+	s.Maintenance = e.maintenance.Load() != nil
+	for _, l := range e.limits {
+		s.Limits = append(s.Limits, LimitStats{Name: l.Name, Allowed: l.allowed.Load(), Refused: l.refused.Load()})
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

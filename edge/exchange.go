@@ -10,20 +10,22 @@ import (
 // http.ResponseWriter of all that answers here, and counts what goes to the
 // client.
 type exchange struct {
-	e       *Edge
-	w       http.ResponseWriter
-	out     http.ResponseWriter // what answers write to: the exchange, or a layer between it and the application
-	r       *http.Request
-	start   time.Time
-	origin  origin
-	status  int           // 0 until the answer's headers were written
-	bytes   int64         // of the answer's body
-	first   time.Duration // from start to the answer's headers
-	target  string        // the last one tried
-	want    want
-	retries int
-	own     bool   // of a layer: no client's
-	failure string // why the answer is not whole, or is an error page
+	e          *Edge
+	w          http.ResponseWriter
+	out        http.ResponseWriter // what answers write to: the exchange, or a layer between it and the application
+	r          *http.Request
+	start      time.Time
+	origin     origin
+	status     int           // 0 until the answer's headers were written
+	bytes      int64         // of the answer's body
+	first      time.Duration // from start to the answer's headers
+	target     string        // the last one tried
+	want       want
+	permit     *permit // of its limits; nil: none
+	retries    int
+	own        bool   // of a layer: no client's
+	retryAfter int64  // seconds, for a page; 0: as usual
+	failure    string // why the answer is not whole, or is an error page
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -50,6 +52,7 @@ func (x *exchange) finish() {
 			x.e.access.write(x, total)
 		}
 	}
+	x.permit.end()
 	*x = exchange{}
 	exchanges.Put(x)
 }
@@ -62,6 +65,7 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		x.status = status
 		x.first = time.Since(x.start)
+		x.permit.tell(x.w.Header())
 	}
 	x.w.WriteHeader(status)
 }

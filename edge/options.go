@@ -49,6 +49,12 @@ type Options struct {
 	// Balance says how requests are shared out. The zero value has defaults.
 	Balance Balance
 
+	// Limits refuse requests beyond a rate or a concurrency. Default: none.
+	Limits []Limit
+
+	// Pages are shown where the application did not answer. Default: plain ones.
+	Pages Pages
+
 	// DialTimeout bounds connecting to a target. Default 2 s.
 	DialTimeout time.Duration
 	// ResponseTimeout bounds the time from the end of the request to the first

@@ -34,6 +34,10 @@ type Stats struct {
 	Retried uint64 `json:"retried"`
 	// LogDropped counts access log lines that were lost.
 	LogDropped uint64 `json:"log_dropped"`
+	// Limits are in the order of Options.Limits.
+	Limits []LimitStats `json:"limits,omitempty"`
+	// Maintenance says that only the team sees the site.
+	Maintenance bool `json:"maintenance"`
 	// Targets are in the order they were added.
 	Targets []TargetStats `json:"targets"`
 }
