@@ -63,9 +63,9 @@ func (a *App) startSite(context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := edge.Server(e)
-	a.serveHTTP("site", l, server)
-	a.drainSite = closing{server}.Shutdown
+	server := closing{edge.NewFront(edge.Server(e), a.log)}
+	a.serve("site", l, server)
+	a.drainSite = server.Shutdown
 	url := "http://" + visitable(l.Addr())
 	a.addresses = slices.Insert(a.addresses, 0, Address{"Site", url, note})
 	if m.Edge.Host != "" && !isLoopback(l.Addr()) {

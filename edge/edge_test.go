@@ -76,7 +76,7 @@ func newSite(t testing.TB, o Options) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := Server(e)
+	srv := NewFront(Server(e), nil)
 	go srv.Serve(l)
 	tr := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
 	t.Cleanup(func() {

@@ -48,7 +48,7 @@ func main() {
 	if *profile != "" {
 		go record(*profile)
 	}
-	log.Fatal(edge.Server(e).Serve(l))
+	log.Fatal(edge.NewFront(edge.Server(e), nil).Serve(l))
 }
 
 var kilobyte = bytes.Repeat([]byte("x"), 1024)

@@ -1,0 +1,10 @@
+//go:build !unix
+
+package edge
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+func newListening(s *http.Server, _ *slog.Logger, _ bool) listening { return s }

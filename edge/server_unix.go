@@ -1,0 +1,16 @@
+//go:build unix
+
+package edge
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/dayfly-dev/dayfly/internal/http1"
+)
+
+// newListening serves with the loop. With keep the handler may hold on to
+// requests, as layers that ask on behalf of several clients do.
+func newListening(s *http.Server, log *slog.Logger, keep bool) listening {
+	return &http1.Server{HTTP: s, Log: log, Keep: keep}
+}
