@@ -124,6 +124,9 @@ func appendAccessLine(b []byte, x *exchange, total time.Duration) []byte {
 	if x.target != "" {
 		b = appendField(b, `,"target":`, x.target)
 	}
+	if x.cache != "" {
+		b = appendField(b, `,"cache":`, x.cache)
+	}
 	if x.retries > 0 {
 		b = strconv.AppendInt(append(b, `,"retries":`...), int64(x.retries), 10)
 	}

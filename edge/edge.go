@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/cors"
+	"github.com/dayfly-dev/dayfly/edge/respcache"
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
@@ -50,6 +51,7 @@ type Edge struct {
 	static *staticFiles
 	clicks *clickStore
 	layers http.Handler // nil: none
+	cache  *respcache.Cache
 	cors   *cors.Policy // nil: the application's own
 
 	trusted atomic.Pointer[forwarded.Networks]
@@ -109,6 +111,10 @@ func New(o Options) (*Edge, error) {
 			return nil, err
 		}
 	}
+	if err := e.openCache(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	if o.AccessLog != nil {
 		e.access = newAccessLog(o.AccessLog)
 	}
@@ -140,6 +146,9 @@ func (e *Edge) Close() error {
 		t.closeConns()
 	}
 	e.wg.Wait()
+	if e.cache != nil {
+		e.cache.Close()
+	}
 	if e.static != nil {
 		e.static.close()
 	}

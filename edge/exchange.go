@@ -23,6 +23,7 @@ type exchange struct {
 	want       want
 	permit     *permit // of its limits; nil: none
 	retries    int
+	cache      string // what the response cache did
 	own        bool   // of a layer: no client's
 	retryAfter int64  // seconds, for a page; 0: as usual
 	failure    string // why the answer is not whole, or is an error page

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/edge/respcache"
 )
 
 // Options configure an Edge. The zero value is a balancer without static
@@ -73,6 +75,10 @@ type Options struct {
 	// Answers says what becomes of the application's answers on their way out.
 	// Default: nothing.
 	Answers Answers
+
+	// Cache has answers of the application kept that it marks cacheable; its Site,
+	// Field and Told are set by the edge. Default nil: no cache.
+	Cache *respcache.Options
 
 	// AccessLog receives one line of JSON a request. A writer that is slow or
 	// fails costs lines, never requests. Default nil: no access log.

@@ -1,0 +1,114 @@
+package edge
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/dayfly-dev/dayfly/edge/respcache"
+	"github.com/dayfly-dev/dayfly/forwarded"
+)
+
+// ErrNoCache: the edge has no response cache.
+var ErrNoCache = errors.New("edge: there is no response cache")
+
+// openCache puts the response cache around what is there, if there is to be one.
+func (e *Edge) openCache() error {
+	if e.opt.Cache == nil {
+		return nil
+	}
+	o := *e.opt.Cache
+	o.Site, o.Field, o.Told = e.cacheSite, e.cacheField, cacheTold
+	o.Drop = append(o.Drop[:len(o.Drop):len(o.Drop)], "X-Request-Id")
+	if o.Log == nil {
+		o.Log = e.log
+	}
+	c, err := respcache.New(o)
+	if err != nil {
+		return err
+	}
+	e.cache = c
+	e.put(c.Handler)
+	return nil
+}
+
+// Purge removes from the response cache, or makes stale, and returns how many
+// answers that was. ErrNoCache if there is none.
+func (e *Edge) Purge(p respcache.Purge) (int, error) {
+	if e.cache == nil {
+		return 0, ErrNoCache
+	}
+	return e.cache.Purge(p)
+}
+
+// CacheStats is what the response cache has done, and false if there is none.
+func (e *Edge) CacheStats() (respcache.Stats, bool) {
+	if e.cache == nil {
+		return respcache.Stats{}, false
+	}
+	return e.cache.Stats(), true
+}
+
+// cacheOrigin is where a request came from: a client's was learnt already.
+func (e *Edge) cacheOrigin(r *http.Request) *origin {
+	if x, _ := r.Context().Value(exchangeKey{}).(*exchange); x != nil {
+		return &x.origin
+	}
+	o := new(origin)
+	o.learn(r, e.trusted.Load())
+	return o
+}
+
+// cacheSite is what the response cache tells sites apart by: all that the
+// application is told of them. Where a trusted peer named another host than the
+// request has, both count.
+func (e *Edge) cacheSite(r *http.Request) (scheme, host, target string) {
+	o := e.cacheOrigin(r)
+	host = o.host
+	if _, port := forwarded.SplitHost(host); port == "" && o.port != "" && !(o.proto == "http" && o.port == "80" || o.proto == "https" && o.port == "443") {
+		host += ":" + o.port
+	}
+	if r.Host != o.host {
+		host += " " + r.Host
+	}
+	return o.proto, host, requestURI(r)
+}
+
+// cacheField is a request's field as the application sees it: those the edge
+// sets or removes are not what the client sent.
+func (e *Edge) cacheField(r *http.Request, name string) []string {
+	if hopHeader(name) || name == "Content-Length" || name == "Expect" {
+		return nil
+	}
+	if !forwarded.IsHeader(name) {
+		return r.Header[name]
+	}
+	o := e.cacheOrigin(r)
+	var value string
+	switch name {
+	case "X-Forwarded-Proto":
+		value = o.proto
+	case "X-Forwarded-Host":
+		value = o.host
+	case "X-Forwarded-Port":
+		value = o.port
+	case "X-Forwarded-For":
+		value = o.chain
+	case "Forwarded":
+		value = string(o.appendForwarded(nil))
+	case "X-Request-Id":
+		value = o.id
+	default:
+		return nil
+	}
+	return []string{value}
+}
+
+// cacheTold notes what became of a client's request. An answer from the cache
+// carries the id of its own request.
+func cacheTold(r *http.Request, o respcache.Outcome) {
+	if x, _ := r.Context().Value(exchangeKey{}).(*exchange); x != nil {
+		x.cache = string(o)
+		x.origin.tell(x.Header())
+	}
+}
+

@@ -1,0 +1,327 @@
+package respcache
+
+import (
+	"container/list"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// shortLived is how long an object must be of use to be written to disk.
+	shortLived = 10 * time.Second
+	// waitingWrites bounds the bodies that wait for the disk, by number; they
+	// are in memory anyway.
+	waitingWrites = 256
+	fileFolders   = 256
+)
+
+// A disk keeps objects in files, one each, written beside the requests by one
+// goroutine. Its bound in bytes and in files is kept by the order in which they
+// were written; one used since then has a second chance.
+type disk struct {
+	c   *Cache
+	dir string
+
+	jobs chan job
+	done chan struct{}
+
+	mu     sync.Mutex // guards what follows, and the files
+	closed bool
+	next   uint64
+	files  list.List // of *object, the newest at the front
+	bytes  int64
+}
+
+// A diskPlace is where an object is on disk.
+type diskPlace struct {
+	written atomic.Bool
+	// Of the disk, under its lock.
+	name    string
+	size    int64
+	element *list.Element
+}
+
+type job struct {
+	o     *object
+	whole bool
+}
+
+// openDisk takes in what is in the folder. Files that are damaged, of another
+// version or of no use any more are removed.
+func openDisk(c *Cache) (*disk, error) {
+	d := &disk{c: c, dir: c.opt.Dir, jobs: make(chan job, waitingWrites), done: make(chan struct{})}
+	for i := range fileFolders {
+		if err := os.MkdirAll(filepath.Join(d.dir, fmt.Sprintf("%02x", i)), 0o700); err != nil {
+			return nil, fmt.Errorf("respcache: %w", err)
+		}
+	}
+	c.disk = d
+	for i := range fileFolders {
+		if err := d.scan(fmt.Sprintf("%02x", i)); err != nil {
+			return nil, fmt.Errorf("respcache: %w", err)
+		}
+	}
+	d.fit()
+	c.fit()
+	go d.run()
+	return d, nil
+}
+
+// scan takes in the files of one folder.
+func (d *disk) scan(folder string) error {
+	entries, err := os.ReadDir(filepath.Join(d.dir, folder))
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, e := range entries {
+		name := filepath.Join(folder, e.Name())
+		n, err := strconv.ParseUint(e.Name(), 16, 64)
+		o, size, ok := d.read(name)
+		if err != nil || !ok || d.c.useless(o, now) {
+			os.Remove(filepath.Join(d.dir, name))
+			continue
+		}
+		d.next = max(d.next, n+1)
+		o.onDisk.name, o.onDisk.size = name, size
+		o.onDisk.element = d.files.PushFront(o)
+		o.onDisk.written.Store(true)
+		d.bytes += size
+		d.c.adopt(o)
+	}
+	return nil
+}
+
+// read reads what is kept of the object in a file, but for its body.
+func (d *disk) read(name string) (*object, int64, bool) {
+	f, err := os.Open(filepath.Join(d.dir, name))
+	if err != nil {
+		return nil, 0, false
+	}
+	defer f.Close()
+	h, r, err := readRecord(f)
+	if err != nil {
+		return nil, 0, false
+	}
+	o, ok := r.object(d.c, h)
+	return o, headBytes + h.body + h.record, ok && h.body <= d.c.opt.MaxBody
+}
+
+// useless reports whether an object can be of no use any more.
+func (c *Cache) useless(o *object, now time.Time) bool {
+	m := o.meta.Load()
+	return now.After(m.useful()) && m.etag == "" && m.modified.IsZero()
+}
+
+// adopt takes in an object that is on disk only.
+func (c *Cache) adopt(o *object) {
+	s := c.shardAt(o.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.objects[o.key] = append([]*object{o}, s.objects[o.key]...)
+	c.tag(o)
+	o.cost = o.memory()
+	c.evict.shell.push(o)
+}
+
+func (d *disk) run() {
+	defer close(d.done)
+	for j := range d.jobs {
+		if err := d.do(j); err != nil {
+			d.c.meter.diskDropped.Add(1)
+			d.c.opt.Log.Warn("an answer was not cached on disk", "error", err)
+		}
+	}
+}
+
+// close writes what waits.
+func (d *disk) close() {
+	d.mu.Lock()
+	d.closed = true
+	close(d.jobs)
+	d.mu.Unlock()
+	<-d.done
+}
+
+// write has an object written, unless it is of no use for long or too many wait.
+func (d *disk) write(o *object) {
+	if m := o.meta.Load(); time.Until(m.useful()) < shortLived && m.etag == "" && m.modified.IsZero() {
+		return
+	}
+	d.put(job{o, true})
+}
+
+// update has the record of an object written anew.
+func (d *disk) update(o *object) {
+	if o.onDisk.written.Load() {
+		d.put(job{o, false})
+	}
+}
+
+func (d *disk) put(j job) {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return
+	}
+	select {
+	case d.jobs <- j:
+		d.mu.Unlock()
+	default:
+		d.mu.Unlock()
+		d.c.meter.diskDropped.Add(1)
+		if !j.whole { // what is there is not true any more
+			d.remove(j.o)
+		}
+	}
+}
+
+func (d *disk) do(j job) error {
+	o := j.o
+	if o.gone.Load() {
+		return nil
+	}
+	if !j.whole {
+		return d.rewrite(o)
+	}
+	body := o.body.Load()
+	if body == nil {
+		return nil // it was evicted before
+	}
+	d.mu.Lock()
+	n := d.next
+	d.next++
+	d.mu.Unlock()
+	name := filepath.Join(fmt.Sprintf("%02x", n%fileFolders), fmt.Sprintf("%016x", n))
+	path := filepath.Join(d.dir, name)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	size, err := encodeFile(f, o, *body, true)
+	if errClose := f.Close(); err == nil {
+		err = errClose
+	}
+	if err != nil {
+		os.Remove(path)
+		return err
+	}
+	d.mu.Lock()
+	if o.gone.Load() || o.onDisk.element != nil {
+		d.mu.Unlock()
+		return os.Remove(path)
+	}
+	o.onDisk.name, o.onDisk.size = name, size
+	o.onDisk.element = d.files.PushFront(o)
+	d.bytes += size
+	o.onDisk.written.Store(true)
+	d.mu.Unlock()
+	d.fit()
+	return nil
+}
+
+// rewrite replaces the record of an object. It holds the lock, so that the file
+// is not read meanwhile.
+func (d *disk) rewrite(o *object) error {
+	d.mu.Lock()
+	if o.onDisk.element == nil {
+		d.mu.Unlock()
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(d.dir, o.onDisk.name), os.O_RDWR, 0)
+	if err == nil {
+		var size int64
+		size, err = encodeFile(f, o, nil, false)
+		if errClose := f.Close(); err == nil {
+			err = errClose
+		}
+		d.bytes += size - o.onDisk.size
+		o.onDisk.size = size
+	}
+	d.mu.Unlock()
+	if err != nil {
+		d.remove(o)
+	}
+	return err
+}
+
+// load reads the body of an object.
+func (d *disk) load(o *object) ([]byte, bool) {
+	d.mu.Lock()
+	name := o.onDisk.name
+	there := o.onDisk.element != nil
+	d.mu.Unlock()
+	if !there {
+		return nil, false
+	}
+	f, err := os.Open(filepath.Join(d.dir, name))
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	body := make([]byte, o.length)
+	if _, err := f.ReadAt(body, headBytes); err != nil && (err != io.EOF || o.length > 0) {
+		return nil, false
+	}
+	return body, crc32.Checksum(body, castagnoli) == o.sum
+}
+
+// remove deletes an object's file.
+func (d *disk) remove(o *object) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(o)
+}
+
+func (d *disk) drop(o *object) {
+	p := &o.onDisk
+	if p.element == nil {
+		return
+	}
+	p.written.Store(false)
+	d.files.Remove(p.element)
+	p.element = nil
+	d.bytes -= p.size
+	if err := os.Remove(filepath.Join(d.dir, p.name)); err != nil && !os.IsNotExist(err) {
+		d.c.opt.Log.Warn("a file of the response cache was not removed", "error", err)
+	}
+}
+
+// fit deletes files until they are within their bounds. What was on disk only is
+// gone then.
+func (d *disk) fit() {
+	var out []*object
+	d.mu.Lock()
+	for chances := d.files.Len(); d.files.Len() > 0 && (d.bytes > d.c.opt.Disk || d.files.Len() > d.c.opt.Files); {
+		e := d.files.Back()
+		o := e.Value.(*object)
+		if n := o.uses.Load(); n > 0 && chances > 0 {
+			o.uses.Store(n - 1)
+			d.files.MoveToFront(e)
+			chances--
+			continue
+		}
+		d.drop(o)
+		d.c.meter.evicted.Add(1)
+		if o.body.Load() == nil {
+			out = append(out, o)
+		}
+	}
+	d.mu.Unlock()
+	d.c.remove(out...)
+}
+
+func (d *disk) held() (files int, bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.files.Len(), d.bytes
+}
