@@ -11,6 +11,8 @@ type account struct {
 	back    time.Time     // when the last of those sent away comes again
 	each    time.Duration // a task takes, about
 	holders map[string]holder
+	waiting map[string]holder // tasks that wait in their workers, for people
+	terms   Terms             // of the worker that wrote last, for people
 }
 
 // holder is a worker that has places.
@@ -18,6 +20,9 @@ type holder struct {
 	n     int
 	until time.Time
 }
+
+// noteFor is how long it is believed how many tasks wait in a worker.
+const noteFor = 2*lookMax + time.Second
 
 // maxHolders is how many workers may have places of one limit.
 const maxHolders = 1000
@@ -67,7 +72,26 @@ func (a *account) settle(t Terms, q ask, now time.Time) grant {
 	for range denied {
 		g.away = append(g.away, a.away(t, now))
 	}
+	a.terms = t
+	a.note(q.worker, q.want-len(g.at)-len(g.away), now)
 	return g
+}
+
+// note notes how many tasks go on waiting in a worker, and forgets those of
+// workers that said nothing since: whose tasks wait writes once a second.
+func (a *account) note(worker string, n int, now time.Time) {
+	for w, h := range a.waiting {
+		if w == worker || now.After(h.until) {
+			delete(a.waiting, w)
+		}
+	}
+	if n < 1 || len(a.waiting) >= maxHolders {
+		return
+	}
+	if a.waiting == nil {
+		a.waiting = map[string]holder{}
+	}
+	a.waiting[worker] = holder{min(n, MaxConcurrency), now.Add(noteFor)}
 }
 
 // free is how many places the worker may have beside those it has.

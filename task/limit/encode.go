@@ -24,6 +24,16 @@ type wire struct {
 	Back    time.Time             `json:"back,omitzero"`
 	Each    int64                 `json:"each,omitempty"` // microseconds
 	Holders map[string]wireHolder `json:"holders,omitempty"`
+	Waiting map[string]wireHolder `json:"waiting,omitempty"`
+	Terms   *wireTerms            `json:"terms,omitempty"`
+}
+
+// wireTerms are Terms as the worker that wrote last has them.
+type wireTerms struct {
+	Concurrency int   `json:"concurrency,omitempty"`
+	Rate        int   `json:"rate,omitempty"`
+	Per         int64 `json:"per,omitempty"` // microseconds
+	Burst       int   `json:"burst,omitempty"`
 }
 
 type wireHolder struct {
@@ -32,11 +42,45 @@ type wireHolder struct {
 }
 
 func (a *account) encode() ([]byte, error) {
-	w := wire{V: version, TAT: a.tat.UTC(), Back: a.back.UTC(), Each: a.each.Microseconds(), Holders: make(map[string]wireHolder, len(a.holders))}
-	for worker, h := range a.holders {
-		w.Holders[worker] = wireHolder{h.n, h.until.UTC()}
+	w := wire{V: version, TAT: a.tat.UTC(), Back: a.back.UTC(), Each: a.each.Microseconds(),
+		Holders: encodeHolders(a.holders), Waiting: encodeHolders(a.waiting)}
+	if t := a.terms; t != (Terms{}) {
+		w.Terms = &wireTerms{t.Concurrency, t.Rate, t.Per.Microseconds(), t.Burst}
 	}
 	return json.Marshal(w)
+}
+
+func encodeHolders(of map[string]holder) map[string]wireHolder {
+	w := make(map[string]wireHolder, len(of))
+	for worker, h := range of {
+		w[worker] = wireHolder{h.n, h.until.UTC()}
+	}
+	return w
+}
+
+func decodeHolders(what string, of map[string]wireHolder) (map[string]holder, error) {
+	if len(of) > maxHolders {
+		return nil, fmt.Errorf("it has %d %s, more than %d", len(of), what, maxHolders)
+	}
+	all := make(map[string]holder, len(of))
+	for worker, h := range of {
+		if len(worker) > 64 || h.N < 1 || h.N > MaxConcurrency {
+			return nil, fmt.Errorf("of %s %.64q has %d", what, worker, h.N)
+		}
+		all[worker] = holder{h.N, h.Until}
+	}
+	return all, nil
+}
+
+func (w *wireTerms) decode() (Terms, error) {
+	if w == nil {
+		return Terms{}, nil
+	}
+	if w.Per < 0 || w.Per > MaxPer.Microseconds() {
+		return Terms{}, fmt.Errorf("per is %d µs", w.Per)
+	}
+	t := Terms{Concurrency: w.Concurrency, Rate: w.Rate, Per: time.Duration(w.Per) * time.Microsecond, Burst: w.Burst}
+	return t, t.Check()
 }
 
 // decode reads a record. It is strict: what it does not understand may be what
@@ -72,15 +116,14 @@ func decode(value []byte) (account, error) {
 		return fail(fmt.Errorf("its version is %d", w.V))
 	case w.Each < 0 || w.Each > MaxPer.Microseconds():
 		return fail(fmt.Errorf("each is %d µs", w.Each))
-	case len(w.Holders) > maxHolders:
-		return fail(fmt.Errorf("it has %d holders, more than %d", len(w.Holders), maxHolders))
 	}
-	a := account{tat: w.TAT, back: w.Back, each: each, holders: make(map[string]holder, len(w.Holders))}
-	for worker, h := range w.Holders {
-		if len(worker) > 64 || h.N < 1 || h.N > MaxConcurrency {
-			return fail(fmt.Errorf("holder %.64q has %d places", worker, h.N))
-		}
-		a.holders[worker] = holder{h.N, h.Until}
+	a := account{tat: w.TAT, back: w.Back, each: each}
+	var errs [3]error
+	a.holders, errs[0] = decodeHolders("holders", w.Holders)
+	a.waiting, errs[1] = decodeHolders("waiting", w.Waiting)
+	a.terms, errs[2] = w.Terms.decode()
+	if err := errors.Join(errs[:]...); err != nil {
+		return fail(err)
 	}
 	return a, nil
 }

@@ -357,9 +357,11 @@ func TestClockAhead(t *testing.T) {
 
 func TestAccountFormat(t *testing.T) {
 	at := time.Unix(1_800_000_000, 500_000_000).UTC()
-	a := account{tat: at, back: at.Add(time.Minute), each: 1500 * time.Microsecond, holders: map[string]holder{"X3OK": {2, at.Add(Lease)}}}
+	a := account{tat: at, back: at.Add(time.Minute), each: 1500 * time.Microsecond, holders: map[string]holder{"X3OK": {2, at.Add(Lease)}},
+		waiting: map[string]holder{"X3OK": {7, at.Add(noteFor)}}, terms: Terms{Concurrency: 2, Rate: 10, Per: time.Second, Burst: 1}}
 	value, err := a.encode()
-	const want = `{"v":1,"tat":"2027-01-15T08:00:00.5Z","back":"2027-01-15T08:01:00.5Z","each":1500,"holders":{"X3OK":{"n":2,"until":"2027-01-15T08:00:30.5Z"}}}`
+	const want = `{"v":1,"tat":"2027-01-15T08:00:00.5Z","back":"2027-01-15T08:01:00.5Z","each":1500,"holders":{"X3OK":{"n":2,"until":"2027-01-15T08:00:30.5Z"}},` +
+		`"waiting":{"X3OK":{"n":7,"until":"2027-01-15T08:00:03.5Z"}},"terms":{"concurrency":2,"rate":10,"per":1000000,"burst":1}}`
 	if err != nil || string(value) != want {
 		t.Errorf("%s, %v", value, err)
 	}
@@ -367,7 +369,8 @@ func TestAccountFormat(t *testing.T) {
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(a) {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, bad := range []string{``, `{}`, `{"v":2}`, `{"v":1,"open":true}`, `{"v":1,"each":-1}`, `{"v":1} 1`, `{"v":1,"holders":{"x":{"n":0}}}`, strings.Repeat(" ", maxRecord+1)} {
+	for _, bad := range []string{``, `{}`, `{"v":2}`, `{"v":1,"open":true}`, `{"v":1,"each":-1}`, `{"v":1} 1`, `{"v":1,"holders":{"x":{"n":0}}}`,
+		`{"v":1,"waiting":{"x":{"n":-1}}}`, `{"v":1,"terms":{}}`, `{"v":1,"terms":{"rate":1,"burst":1,"per":-1}}`, strings.Repeat(" ", maxRecord+1)} {
 		if a, err := decode([]byte(bad)); err == nil {
 			t.Errorf("%.40q was taken: %+v", bad, a)
 		}

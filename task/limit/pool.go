@@ -23,6 +23,7 @@ const (
 	linger   = 100 * time.Millisecond
 	callTime = 10 * time.Second
 	prefix   = "limit/"
+	mark     = "task-limit" // of all of them, by which they are listed
 )
 
 // waiter is a task that wants to begin.
@@ -223,7 +224,7 @@ func (p *pool) write(q ask, now time.Time) (g grant, err error) {
 		now := p.book.now() // an attempt may come long after the first
 		g = a.settle(p.terms, q, now)
 		value, err := a.encode()
-		return records.Record{Value: value, Expires: now.Add(p.keepFor())}, err
+		return records.Record{Value: value, Expires: now.Add(p.keepFor()), Mark: mark}, err
 	})
 	return g, err
 }

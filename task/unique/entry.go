@@ -114,13 +114,22 @@ func (e *entry) check() error {
 
 // check reports what is wrong with a call.
 func (c *Call) check() error {
+	if err := checkKey(c.Key); err != nil {
+		return err
+	}
 	switch {
-	case c.Key == "" || len(c.Key) > maxOfKey:
-		return fmt.Errorf("unique: key %.40q has %d bytes, not 1–%d: hash a long one", c.Key, len(c.Key), maxOfKey)
-	case !utf8.ValidString(c.Key) || bytes.ContainsFunc([]byte(c.Key), unicode.IsControl):
-		return fmt.Errorf("unique: key %.40q is not UTF-8 without control characters", c.Key)
 	case c.Window < MinWindow || c.Window > MaxWindow:
 		return fmt.Errorf("unique: window %v is not in %v–%v", c.Window, MinWindow, MaxWindow)
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "" || len(key) > maxOfKey:
+		return fmt.Errorf("unique: key %.40q has %d bytes, not 1–%d: hash a long one", key, len(key), maxOfKey)
+	case !utf8.ValidString(key) || bytes.ContainsFunc([]byte(key), unicode.IsControl):
+		return fmt.Errorf("unique: key %.40q is not UTF-8 without control characters", key)
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ const (
 	rememberDone = time.Hour
 	maxOfKey     = 384 // bytes, with the name of the task
 	prefix       = "unique/"
+	mark         = "task-unique" // of the keys that are taken, by which they are listed
 	maxIDLength  = 256
 )
 
@@ -181,7 +182,11 @@ func (c *Claim) write(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	v, err := c.keys.store.Put(ctx, records.Record{Key: prefix + c.entry.key, Value: value, Version: c.version, Expires: c.expires})
+	r := records.Record{Key: prefix + c.entry.key, Value: value, Version: c.version, Expires: c.expires, Mark: mark}
+	if c.entry.State == done {
+		r.Mark = ""
+	}
+	v, err := c.keys.store.Put(ctx, r)
 	if err == nil {
 		c.version = v
 	}
