@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func leftGoroutines() string {
 	http.DefaultClient.CloseIdleConnections()
 	var left string
-	for range 100 {
+	for range 1000 {
 		buf := make([]byte, 1<<20)
 		buf = buf[:runtime.Stack(buf, true)]
 		left = ""
@@ -81,7 +81,7 @@ func newSite(t testing.TB, o Options) *site {
 	tr := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
 			srv.Close()
@@ -108,7 +108,7 @@ func (s *site) addURL(t testing.TB, name, url string) {
 	if err := s.Add(Target{Name: name, URL: url}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Await(ctx, name); err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func (s *site) raw(t testing.TB, request string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func (a *rawApp) request(t testing.TB) (net.Conn, *bufio.Reader, *http.Request) 
 	for {
 		select {
 		case c := <-a.conns:
-			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.SetDeadline(time.Now().Add(patience))
 			br := bufio.NewReader(c)
 			req, err := http.ReadRequest(br)
 			if err != nil {
@@ -240,8 +240,8 @@ func (a *rawApp) request(t testing.TB) (net.Conn, *bufio.Reader, *http.Request) 
 			}
 			t.Cleanup(func() { c.Close() })
 			return c, br, req
-		case <-time.After(10 * time.Second):
-			t.Fatal("no request within 10 s")
+		case <-time.After(patience):
+			t.Fatal("no request came")
 		}
 	}
 }

@@ -149,7 +149,7 @@ func TestMuchWorseThanPeers(t *testing.T) {
 // An instance that passes its checks and answers garbage goes out after three
 // requests, and comes back when it is well.
 func TestGarbageIsEjected(t *testing.T) {
-	s := newSite(t, Options{HealthPath: "/healthz", Balance: Balance{EjectTime: 50 * time.Millisecond}})
+	s := newSite(t, Options{HealthPath: "/healthz", Balance: Balance{EjectTime: 2 * time.Second}})
 	var well atomic.Bool
 	s.add(t, "web.1", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" || well.Load() {
