@@ -65,7 +65,7 @@ func (e *Edge) serveClick(x *exchange) bool {
 		return true
 	}
 	if r.Method == http.MethodGet {
-		e.clicks.count(name, path, time.Now(), isPerson(r.Header))
+		e.clicks.count(name, path, time.Now(), clicker{isPerson(r.Header), x.origin.client, r.UserAgent()})
 	}
 	h := x.Header()
 	x.origin.tell(h)
@@ -180,6 +180,9 @@ func isPerson(h http.Header) bool {
 		if strings.Contains(v, "prefetch") || strings.Contains(v, "preview") || strings.Contains(v, "prerender") {
 			return false
 		}
+	}
+	if h.Get("Accept-Language") == "" { // every browser has one; scanners that pass for browsers often have none
+		return false
 	}
 	agent := strings.ToLower(h.Get("User-Agent"))
 	for _, word := range botWords {

@@ -42,7 +42,7 @@ func TestClickRedirects(t *testing.T) {
 		{"/daily/?/100%25/", "/100%25/?" + dailyUTM},
 		{"/daily/?/a?next=//evil.example", "/a?next=//evil.example&" + dailyUTM},
 	} {
-		res, _ := s.get(t, tc.address, "User-Agent", firefox)
+		res, _ := s.get(t, tc.address, "User-Agent", firefox, "Accept-Language", "en")
 		if res.StatusCode != 302 || res.Header.Get("Location") != tc.location || res.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %q %v", tc.address, res.StatusCode, res.Header.Get("Location"), res.Header["Cache-Control"])
 		}
@@ -156,13 +156,13 @@ func TestClicksAreCounted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clicks.jsonl")
 	s := newSite(t, Options{Clicks: daily, ClickFile: file})
 	for range 3 {
-		s.get(t, "/daily/?/a?x=1", "User-Agent", firefox)
+		s.get(t, "/daily/?/a?x=1", "User-Agent", firefox, "Accept-Language", "en")
 	}
 	s.get(t, "/daily/?/a", "User-Agent", "Googlebot/2.1 (+http://www.google.com/bot.html)")
-	s.get(t, "/daily/?/b", "User-Agent", firefox, "Sec-Purpose", "prefetch;prerender")
-	s.do(t, "HEAD", "/daily/?/a", nil, "User-Agent", firefox)
+	s.get(t, "/daily/?/b", "User-Agent", firefox, "Accept-Language", "en", "Sec-Purpose", "prefetch;prerender")
+	s.do(t, "HEAD", "/daily/?/a", nil, "User-Agent", firefox, "Accept-Language", "en")
 	day := dayOf(time.Now())
-	want := []ClickCount{{"daily", "/a", day, 3, 1}, {"daily", "/b", day, 0, 1}}
+	want := []ClickCount{{"daily", "/a", day, 3, 1, 1}, {"daily", "/b", day, 0, 0, 1}}
 	if diff := cmp.Diff(want, s.Clicks()); diff != "" {
 		t.Error(diff)
 	}
@@ -191,7 +191,7 @@ func TestPeopleAndBots(t *testing.T) {
 		"Mozilla/5.0 (Macintosh) AppleWebKit/601.2.4 (KHTML, like Gecko) facebookexternalhit/1.1 Facebot Twitterbot/1.0": false,
 		"Barracuda Sentinel (EE)": false, "Slackbot-LinkExpanding 1.0": false,
 	} {
-		if got := isPerson(http.Header{"User-Agent": {agent}}); got != want {
+		if got := isPerson(http.Header{"User-Agent": {agent}, "Accept-Language": {"en"}}); got != want {
 			t.Errorf("%q: person %v", agent, got)
 		}
 	}
@@ -229,7 +229,7 @@ func TestClicksTogether(t *testing.T) {
 	for i := range 32 {
 		wg.Go(func() {
 			for n := range 50 {
-				s.count("daily", fmt.Sprintf("/%d", (i+n)%7), time.Now(), n%2 == 0)
+				s.count("daily", fmt.Sprintf("/%d", (i+n)%7), time.Now(), clicker{person: n%2 == 0, client: fmt.Sprint(i, n/10)})
 			}
 		})
 	}
@@ -248,7 +248,7 @@ func TestClickFileTorn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clicks.jsonl")
 	s := openTestClicks(t, file)
 	for range 3 {
-		s.count("daily", "/a", time.Now(), true)
+		s.count("daily", "/a", time.Now(), clicker{person: true})
 	}
 	s.close()
 	whole, err := os.ReadFile(file)
@@ -264,7 +264,7 @@ func TestClickFileTorn(t *testing.T) {
 		if n := sumOf(s.counts()); n != 2 {
 			t.Fatalf("cut at %d: %d clicks", cut, n)
 		}
-		s.count("daily", "/a", time.Now(), true)
+		s.count("daily", "/a", time.Now(), clicker{person: true})
 		s.close()
 		if n := sumOf(openTestClicks(t, file).counts()); n != 3 {
 			t.Fatalf("cut at %d, one more, opened again: %d clicks", cut, n)
@@ -274,7 +274,7 @@ func TestClickFileTorn(t *testing.T) {
 
 func TestClickFileDamaged(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clicks.jsonl")
-	for _, content := range []string{"", "{}\n", `{"format":"dayfly-clicks","version":2}` + "\n", clickFormat + "garbage\n", clickFormat + strings.Repeat("x", clickLineMax+1) + "\n"} {
+	for _, content := range []string{"", "{}\n", `{"format":"dayfly-clicks","version":3}` + "\n", clickFormat + `{"day":"` + dayOf(time.Now()) + `","salt":"00"}` + "\n", clickFormat + "garbage\n", clickFormat + strings.Repeat("x", clickLineMax+1) + "\n"} {
 		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -299,13 +299,13 @@ func TestClickDiskFails(t *testing.T) {
 	}
 	file := filepath.Join(dir, "clicks.jsonl")
 	s := openTestClicks(t, file)
-	s.count("daily", "/a", time.Now(), true)
+	s.count("daily", "/a", time.Now(), clicker{person: true})
 	s.file.Close() // every write fails from here
-	s.count("daily", "/a", time.Now(), true)
+	s.count("daily", "/a", time.Now(), clicker{person: true})
 	os.Rename(dir, dir+"-away") // and rewriting as well
-	s.count("daily", "/b", time.Now(), true)
+	s.count("daily", "/b", time.Now(), clicker{person: true})
 	os.Rename(dir+"-away", dir)
-	s.count("daily", "/c", time.Now(), true)
+	s.count("daily", "/c", time.Now(), clicker{person: true})
 	if diff := cmp.Diff(s.counts(), openTestClicks(t, file).counts()); diff != "" || sumOf(s.counts()) != 4 {
 		t.Errorf("%d counted, %s", sumOf(s.counts()), diff)
 	}

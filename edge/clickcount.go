@@ -10,8 +10,9 @@ type ClickCount struct {
 	Campaign string `json:"campaign"` // the name in Options.Clicks
 	Path     string `json:"path"`     // without query; OtherLinks beyond the bound
 	Day      string `json:"day"`      // 2006-01-02
-	People   int64  `json:"people"`
-	Bots     int64  `json:"bots"`
+	People   int64  `json:"people"`   // clicks
+	Visitors int64  `json:"visitors"` // different people among them, at least; 0 of days before they were counted
+	Bots     int64  `json:"bots"`     // clicks of programs
 }
 
 // OtherLinks is the path under which clicks are counted once there are too
@@ -48,7 +49,7 @@ func (s *clickStore) foldOldest(today string) {
 	for k, c := range s.links {
 		if k.day == oldest && k.path != OtherLinks {
 			s.forget(k)
-			s.put(clickLine{Day: c.Day, Campaign: c.Campaign, Path: OtherLinks, People: c.People, Bots: c.Bots})
+			s.put(clickLine{Day: c.Day, Campaign: c.Campaign, Path: OtherLinks, People: c.People, Visitors: c.Visitors, Bots: c.Bots})
 		}
 	}
 }
@@ -65,6 +66,7 @@ func (s *clickStore) put(c clickLine) {
 		}
 	}
 	have.People += c.People
+	have.Visitors += c.Visitors
 	have.Bots += c.Bots
 }
 

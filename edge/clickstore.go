@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	clickFormat   = `{"format":"dayfly-clicks","version":1}` + "\n"
+	clickFormat   = `{"format":"dayfly-clicks","version":2}` + "\n"
+	clickFormat1  = `{"format":"dayfly-clicks","version":1}` + "\n" // had neither visitors nor salts; written anew as 2
 	maxClickLinks = 50_000 // distinct campaign, path and day
 	// maxPathsPerDay bounds one campaign's day, so that one day of nonsense
 	// does not take the room of the next.
@@ -33,7 +34,11 @@ type clickLine struct {
 	Campaign string `json:"campaign"`
 	Path     string `json:"path"`
 	People   int64  `json:"people,omitempty"`
+	Visitors int64  `json:"visitors,omitempty"`
 	Bots     int64  `json:"bots,omitempty"`
+
+	Salt string   `json:"salt,omitempty"` // of the day, in hex; such a line has no campaign
+	Seen []string `json:"seen,omitempty"` // hashes of who followed a link that day, in hex
 }
 
 // A clickStore counts clicks in memory and in a file of lines: each adds to
@@ -48,6 +53,8 @@ type clickStore struct {
 	perDay map[clickKey]int // path empty: distinct paths but OtherLinks
 	total  int              // of perDay
 	batch  *clickBatch      // gathers
+	people visitors
+	anew   bool // the file is to be written anew: a day has ended
 	closed bool
 	some   chan struct{} // holds one: batch has lines
 
@@ -83,6 +90,9 @@ func openClicks(name string, log *slog.Logger) (*clickStore, error) {
 		if err == nil {
 			err = s.reopen(whole)
 		}
+		if err == nil && s.anew {
+			err = s.rewrite(s.snapshot(time.Now()))
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("edge: click file %s: %w", name, err)
@@ -105,15 +115,22 @@ func (s *clickStore) read(r io.Reader, now time.Time) (whole int64, err error) {
 		case err != nil:
 			return 0, fmt.Errorf("line %d: %w", n+1, err)
 		case n == 0:
-			if string(line) != clickFormat {
-				return 0, fmt.Errorf("its first line is %.80q; this version reads %q only", line, clickFormat)
+			if string(line) != clickFormat && string(line) != clickFormat1 {
+				return 0, fmt.Errorf("its first line is %.80q; this version reads %q", line, clickFormat)
 			}
+			s.anew = string(line) != clickFormat
 		default:
 			var c clickLine
 			if err := json.Unmarshal(line, &c); err != nil {
 				return 0, fmt.Errorf("line %d is damaged: %w", n+1, err)
 			}
-			if c.Day >= oldest {
+			if c.Salt != "" || len(c.Seen) > 0 {
+				s.anew = s.anew || c.Day != dayOf(now)
+				if err := s.people.recall(c, dayOf(now)); err != nil {
+					return 0, fmt.Errorf("line %d is damaged: %w", n+1, err)
+				}
+			}
+			if c.Day >= oldest && c.Campaign != "" {
 				s.add(c)
 			}
 		}
@@ -139,17 +156,24 @@ func (s *clickStore) reopen(whole int64) error {
 
 // count adds one click and returns when it is on disk. A disk that is slow or
 // broken does not keep the reader from the page: the log says so.
-func (s *clickStore) count(campaign, path string, now time.Time, person bool) {
-	c := clickLine{Day: dayOf(now), Campaign: campaign, Path: path, People: 1}
-	if !person {
-		c.People, c.Bots = 0, 1
-	}
+func (s *clickStore) count(campaign, path string, now time.Time, by clicker) {
+	c := clickLine{Day: dayOf(now), Campaign: campaign, Path: path, Bots: 1}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return
 	}
+	s.turn(c.Day)
+	if by.person && !s.people.hurries(by, now) {
+		c.People, c.Bots = 1, 0
+	}
 	c = s.add(c)
+	if c.People > 0 && s.people.day == c.Day {
+		if visit, first := s.people.first(by, campaign, c.Path); first {
+			s.put(clickLine{Day: c.Day, Campaign: campaign, Path: c.Path, Visitors: 1})
+			c.Visitors, c.Seen = 1, []string{visitText(visit)}
+		}
+	}
 	line, _ := json.Marshal(c) // strings and numbers: it cannot fail
 	b := s.batch
 	b.lines = append(append(b.lines, line...), '\n')
@@ -164,11 +188,29 @@ func (s *clickStore) count(campaign, path string, now time.Time, person bool) {
 	}
 }
 
+// turn begins the salt of a day; mu is held. The file is written anew, as it must
+// not keep the last one.
+func (s *clickStore) turn(day string) {
+	if s.people.day < day { // a clock that is set back stays with the later day
+		s.people.begin(day)
+		s.anew = true
+	}
+}
+
 // run is the writer.
 func (s *clickStore) run() {
 	defer close(s.done)
+	hour := time.NewTicker(time.Hour)
+	defer hour.Stop()
 	for {
 		select {
+		case now := <-hour.C:
+			s.mu.Lock()
+			if s.people.day != "" {
+				s.turn(dayOf(now))
+			}
+			s.mu.Unlock()
+			s.commit()
 		case <-s.some:
 			s.commit()
 		case <-s.stop:
@@ -183,16 +225,17 @@ func (s *clickStore) run() {
 func (s *clickStore) commit() {
 	s.mu.Lock()
 	b := s.batch
-	if len(b.lines) == 0 && !s.bad {
+	if len(b.lines) == 0 && !s.bad && !s.anew {
 		s.mu.Unlock()
 		return
 	}
 	s.batch = newClickBatch()
 	var snapshot []byte
-	if s.bad || s.size > max(clickRewrite, 4*s.least) {
+	if s.bad || s.anew || s.size > max(clickRewrite, 4*s.least) {
 		// Under the lock that begins the next batch: what is in the snapshot is in
 		// no later batch.
 		snapshot = s.snapshot(time.Now())
+		s.anew = false
 	}
 	s.mu.Unlock()
 	defer close(b.done)
@@ -221,13 +264,19 @@ func (s *clickStore) snapshot(now time.Time) []byte {
 	oldest := dayOf(now.AddDate(0, 0, -clickDays))
 	var out bytes.Buffer
 	out.WriteString(clickFormat)
+	write := func(c clickLine) {
+		line, _ := json.Marshal(c) // strings and numbers: it cannot fail
+		out.Write(append(line, '\n'))
+	}
 	for k, c := range s.links {
 		if k.day < oldest {
 			s.forget(k)
 			continue
 		}
-		line, _ := json.Marshal(clickLine{Day: c.Day, Campaign: c.Campaign, Path: c.Path, People: c.People, Bots: c.Bots})
-		out.Write(append(line, '\n'))
+		write(clickLine{Day: c.Day, Campaign: c.Campaign, Path: c.Path, People: c.People, Visitors: c.Visitors, Bots: c.Bots})
+	}
+	for _, c := range s.people.lines() {
+		write(c)
 	}
 	return out.Bytes()
 }
