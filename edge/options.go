@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/respcache"
+	"github.com/dayfly-dev/dayfly/edge/versions/archive"
 )
 
 // Options configure an Edge. The zero value is a balancer without static
@@ -114,6 +115,10 @@ type Static struct {
 	// with a line in the log. Defaults 20,000 files and 512 MiB.
 	MaxFiles int
 	MaxBytes int64
+	// Archive keeps versions for other nodes and for later: what is not in Dir
+	// is looked for there. Default nil: the latest 64 MiB of what this process
+	// has replaced stay served.
+	Archive *archive.Archive
 }
 
 // Campaign is what a click's redirect adds to the address: utm_source,

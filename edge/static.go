@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,44 +17,54 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/accept"
+	"github.com/dayfly-dev/dayfly/edge/versions"
 )
 
 // staticFiles serves a folder out of memory. A request is answered from a map
-// of addresses, never from a path on disk: what the map does not hold is not
-// there. Files that changed keep being served under the address of their old
-// content as long as there is room.
+// of addresses, never from a path on disk. What the map does not hold is looked
+// for among the versions that were, and in the archive.
 type staticFiles struct {
 	opt  Static
 	log  *slog.Logger
 	root *os.Root
 
 	table  atomic.Pointer[staticTable]
-	scanMu sync.Mutex // one scan at a time; guards old, warned
-	old    []*staticFile
-	warned map[string]bool
+	past   pastFiles
+	lookup lookup
+
+	scanMu   sync.Mutex // one scan at a time; guards what follows
+	onDisk   map[string]*diskFile
+	versions map[string]*versions.Version
+	warned   map[string]bool
+	troubled bool // the archive was, when last asked
 
 	compress chan struct{} // holds one: there are files to compress
-	stop     chan struct{}
+	ctx      context.Context
+	stop     context.CancelFunc
 	wg       sync.WaitGroup
 }
 
-// A staticTable is what is served at one moment; it is replaced, not changed.
+// A staticTable is what is in the folder at one moment; it is replaced, not
+// changed.
 type staticTable struct {
 	byName    map[string]*staticFile // "css/app.css"
-	byAddress map[string]*staticFile // "css/app.<hash>.css", also of old content
+	byAddress map[string]*staticFile // "css/app.<hash>.css"
 }
 
-// openStatic reads the folder. Files are compressed afterwards, beside serving:
-// until then they are sent as they are.
+// openStatic reads the folder and has its versions kept in the archive. Files
+// are compressed afterwards, beside serving: until then they are sent as they
+// are.
 func openStatic(opt Static, log *slog.Logger) (*staticFiles, error) {
 	root, err := os.OpenRoot(opt.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("edge: static folder: %w", err)
 	}
-	s := &staticFiles{opt: opt, log: log, root: root, warned: map[string]bool{},
-		compress: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &staticFiles{opt: opt, log: log, root: root, warned: map[string]bool{}, compress: make(chan struct{}, 1)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.lookup.slots = make(chan struct{}, lookupsAtOnce)
 	s.table.Store(&staticTable{})
 	if _, err := s.scan(); err != nil {
+		s.stop()
 		root.Close()
 		return nil, fmt.Errorf("edge: static folder %s: %w", opt.Dir, err)
 	}
@@ -61,11 +72,14 @@ func openStatic(opt Static, log *slog.Logger) (*staticFiles, error) {
 	if opt.Rescan > 0 {
 		s.wg.Go(s.watcher)
 	}
+	if opt.Archive != nil {
+		s.wg.Go(s.tender)
+	}
 	return s, nil
 }
 
 func (s *staticFiles) close() {
-	close(s.stop)
+	s.stop()
 	s.wg.Wait()
 	s.root.Close()
 }
@@ -77,13 +91,15 @@ func (s *staticFiles) watcher() {
 	defer timer.Stop()
 	for {
 		select {
-		case <-s.stop:
+		case <-s.ctx.Done():
 			return
 		case <-timer.C:
 		}
 		start := time.Now()
 		if _, err := s.scan(); err != nil {
+			s.scanMu.Lock()
 			s.warn("", "static folder not read; serving what was", "error", err)
+			s.scanMu.Unlock()
 		}
 		timer.Reset(max(wait, 20*time.Since(start)))
 	}
@@ -161,8 +177,10 @@ func (s *staticFiles) serve(x *exchange) {
 		f.serve(x, immutable)
 	} else if f := t.byName[name]; f != nil {
 		f.serve(x, revalidated)
+	} else if f := s.past.get(name); f != nil {
+		f.serve(x, immutable)
 	} else {
-		x.page(http.StatusNotFound, pageMissing)
+		s.serveArchived(x, name)
 	}
 }
 

@@ -3,6 +3,8 @@ package edge
 import (
 	"bytes"
 	"compress/gzip"
+	"maps"
+	"slices"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
@@ -19,15 +21,13 @@ const bestBelow = 1 << 20
 func (s *staticFiles) compressor() {
 	for {
 		select {
-		case <-s.stop:
+		case <-s.ctx.Done():
 			return
 		case <-s.compress:
 		}
-		for _, f := range s.table.Load().byName {
-			select {
-			case <-s.stop:
+		for _, f := range slices.AppendSeq(s.past.all(), maps.Values(s.table.Load().byName)) {
+			if s.ctx.Err() != nil {
 				return
-			default:
 			}
 			if f.compressible && !f.compressed.Load() {
 				f.compressAll()

@@ -1,36 +1,47 @@
 package edge
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"io"
 	"io/fs"
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/edge/versions"
 )
 
-const (
-	minCompress = 1 << 10  // bytes; below, headers outweigh what is saved
-	oldContent  = 64 << 20 // bytes of replaced content that stay served
-)
+const minCompress = 1 << 10 // bytes; below, headers outweigh what is saved
+
+// A diskFile is a file as it is in the folder.
+type diskFile struct {
+	*versions.File
+	size     int64
+	modified time.Time // zero: look again
+}
 
 // A staticFile is one file with one content.
 type staticFile struct {
 	name         string
-	address      string // name with the content's hash before its extension
+	address      string // name with a hash before its extension
 	size         int64
-	modified     time.Time
 	contentType  []string
 	compressible bool
 	compressed   atomic.Bool // all variants that will be are there
 	variants     [encodings]atomic.Pointer[variant]
+}
+
+func newStaticFile(name, address, hash string, data []byte) *staticFile {
+	f := &staticFile{name: name, address: address, size: int64(len(data)), contentType: []string{contentTypeOf(name, data)}}
+	f.compressible = len(data) >= minCompress && isCompressible(f.contentType[0])
+	f.variants[identity].Store(newVariant(data, hash, identity))
+	return f
 }
 
 // A variant is a file's content in one encoding, with the headers that belong
@@ -50,14 +61,41 @@ func newVariant(data []byte, hash string, e encoding) *variant {
 	return &variant{data: data, etag: []string{tag}, length: []string{strconv.Itoa(len(data))}, encoding: []string{e.String()}}
 }
 
-// scan reads what is new or has changed and reports whether anything did.
+// scan reads what is new or has changed and reports whether anything did. New
+// versions are in the archive before a page can name them.
 func (s *staticFiles) scan() (changed bool, err error) {
 	s.scanMu.Lock()
 	defer s.scanMu.Unlock()
-	before := s.table.Load()
-	byName := make(map[string]*staticFile, len(before.byName))
+	found, err := s.walk()
+	if err != nil {
+		return false, err
+	}
+	files := make(map[string]*versions.File, len(found))
+	same := s.onDisk != nil && len(found) == len(s.onDisk)
+	for name, f := range found {
+		files[name] = f.File
+		same = same && s.onDisk[name] != nil && s.onDisk[name].File == f.File
+	}
+	s.onDisk = found
+	if same {
+		return false, nil
+	}
+	all := versions.Build(files, s.versions)
+	for _, p := range versions.Problems(files) {
+		s.warn(p.File, p.Text, "file", p.File, "line", p.Line)
+	}
+	first := s.versions == nil
+	s.versions = all
+	s.keepNew(first)
+	s.publish(all)
+	return true, s.writeManifest()
+}
+
+// walk looks at every file of the folder.
+func (s *staticFiles) walk() (map[string]*diskFile, error) {
+	found := make(map[string]*diskFile, len(s.onDisk))
 	var total int64
-	err = fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && name == ".":
 			return err
@@ -72,31 +110,24 @@ func (s *staticFiles) scan() (changed bool, err error) {
 		case d.IsDir():
 			return nil
 		}
-		f := s.look(name, before.byName[name], s.opt.MaxBytes-total)
+		f := s.look(name, s.onDisk[name], s.opt.MaxBytes-total)
 		switch {
 		case f == nil:
-		case len(byName) >= s.opt.MaxFiles:
+		case len(found) >= s.opt.MaxFiles:
 			s.warn("", "static folder has more files than are served", "limit", s.opt.MaxFiles)
 			return fs.SkipAll
 		default:
 			total += f.size
-			byName[name] = f
+			found[name] = f
 		}
 		return nil
 	})
-	if err != nil {
-		return false, err
-	}
-	if maps.Equal(byName, before.byName) && before.byName != nil {
-		return false, nil
-	}
-	s.publish(before, byName)
-	return true, s.writeManifest()
+	return found, err
 }
 
 // look returns the file as it is on disk: the one known, or one newly read;
 // nil if it cannot be served.
-func (s *staticFiles) look(name string, known *staticFile, room int64) *staticFile {
+func (s *staticFiles) look(name string, known *diskFile, room int64) *diskFile {
 	info, err := s.root.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
 		if err != nil {
@@ -122,52 +153,37 @@ func (s *staticFiles) look(name string, known *staticFile, room int64) *staticFi
 		s.warn(name, "static file not read", "file", name, "error", err)
 		return nil
 	}
-	sum := sha256.Sum256(data)
-	hash := hex.EncodeToString(sum[:8])
-	n := &staticFile{name: name, address: hashedName(name, hash), size: info.Size(), modified: info.ModTime(), contentType: []string{contentTypeOf(name, data)}}
+	n := &diskFile{size: info.Size(), modified: info.ModTime()}
 	if int64(len(data)) != n.size {
 		n.modified = time.Time{} // it is being written: look again
 	}
-	n.compressible = len(data) >= minCompress && isCompressible(n.contentType[0])
-	n.variants[identity].Store(newVariant(data, hash, identity))
-	if known != nil && known.address == n.address && known.size == n.size {
-		known.modified = n.modified // touched only
-		return known
+	if known != nil && bytes.Equal(known.Data, data) {
+		n.File = known.File // touched only
+	} else {
+		n.File = versions.Read(name, s.opt.Prefix, slices.Clip(data))
 	}
 	return n
 }
 
 // publish puts a new table in place; what it replaces stays under its address
 // while there is room.
-func (s *staticFiles) publish(before *staticTable, byName map[string]*staticFile) {
-	for name, f := range before.byName {
-		if byName[name] != f {
-			s.old = append(s.old, f)
+func (s *staticFiles) publish(all map[string]*versions.Version) {
+	before := s.table.Load()
+	t := &staticTable{byName: make(map[string]*staticFile, len(all)), byAddress: make(map[string]*staticFile, len(all))}
+	for name, v := range all {
+		f := before.byName[name]
+		if f == nil || f.address != v.Address {
+			f = newStaticFile(name, v.Address, v.Hash, v.Data)
 		}
+		t.byName[name], t.byAddress[f.address] = f, f
 	}
-	var kept int64
-	first := len(s.old)
-	for first > 0 && kept+s.old[first-1].size <= oldContent {
-		first--
-		kept += s.old[first].size
-	}
-	s.old = append([]*staticFile(nil), s.old[first:]...)
-	t := &staticTable{byName: byName, byAddress: make(map[string]*staticFile, len(byName)+len(s.old))}
-	for _, f := range s.old {
-		t.byAddress[f.address] = f
-	}
-	for _, f := range byName {
-		t.byAddress[f.address] = f
+	for name, f := range before.byName {
+		if t.byName[name] != f {
+			s.past.add(f)
+		}
 	}
 	s.table.Store(t)
 	nudge(s.compress)
-}
-
-// hashedName puts the hash before the extension: css/app.css becomes
-// css/app.<hash>.css.
-func hashedName(name, hash string) string {
-	ext := path.Ext(name)
-	return strings.TrimSuffix(name, ext) + "." + hash + ext
 }
 
 func escapePath(p string) string { return (&url.URL{Path: p}).EscapedPath() }
