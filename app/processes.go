@@ -56,7 +56,8 @@ func (a *App) startGroup(name string, p *manifest.Process) error {
 	g, err := supervise.Start(supervise.Spec{
 		Name: name, Command: p.Command, Dir: a.manifest.Dir, HTTP: p.HTTP, Health: p.Health, Instances: p.Instances.Min,
 		HealthTimeout: time.Duration(p.HealthTimeout), StartTimeout: time.Duration(p.StartTimeout), StopTimeout: time.Duration(p.StopTimeout),
-		Env: func(instance string, port int) []string { return a.instanceEnv(p.Env, instance, port) },
+		RestartUnhealthy: time.Duration(p.RestartUnhealthy),
+		Env:              func(instance string, port int) []string { return a.instanceEnv(p.Env, instance, port) },
 	}, o)
 	if err != nil {
 		return err

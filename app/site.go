@@ -46,6 +46,9 @@ func (a *App) startSite(context.Context) error {
 		o.Static = edge.Static{Dir: filepath.Join(m.Dir, m.Static.Dir), Prefix: m.Static.Prefix, ManifestFile: a.data.path("static.json")}
 		a.variables.set("STATIC_MANIFEST", a.data.path("static.json"))
 	}
+	if err := a.balance(&o); err != nil {
+		return err
+	}
 	accessLog, err := openRotated(a.data.path("logs", "access.jsonl"))
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ func (m *Manifest) setDefaults() {
 	if !m.has("edge.hold") {
 		m.Edge.Hold = Duration(10 * time.Second)
 	}
+	m.balanceDefaults()
 	setDefault(&m.Mail.From, m.Name+"@localhost")
 	setDefault(&m.Listen.Edge, "127.0.0.1:8080")
 	setDefault(&m.Listen.Dashboard, "127.0.0.1:8081")

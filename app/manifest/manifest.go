@@ -51,14 +51,17 @@ type Build struct {
 
 // Process is one kind of process, run in one or more instances.
 type Process struct {
-	Command       string            `toml:"command"` // a shell command; required
-	HTTP          bool              `toml:"http"`    // listens on 127.0.0.1:$PORT, and the edge sends requests to it
-	Instances     Instances         `toml:"instances"`
-	Health        string            `toml:"health"`         // path that answers 200–399 when ready; default "/" with http
-	HealthTimeout Duration          `toml:"health_timeout"` // for one check, 10ms–60s, default 2s
-	StartTimeout  Duration          `toml:"start_timeout"`  // until healthy, 1s–30m, default 30s
-	StopTimeout   Duration          `toml:"stop_timeout"`   // from SIGTERM to SIGKILL, 0s–1h, default 30s
-	Env           map[string]string `toml:"env"`
+	Command       string    `toml:"command"` // a shell command; required
+	HTTP          bool      `toml:"http"`    // listens on 127.0.0.1:$PORT, and the edge sends requests to it
+	Instances     Instances `toml:"instances"`
+	Health        string    `toml:"health"`         // path that answers 200–399 when ready; default "/" with http
+	HealthTimeout Duration  `toml:"health_timeout"` // for one check, 10ms–60s, default 2s
+	StartTimeout  Duration  `toml:"start_timeout"`  // until healthy, 1s–30m, default 30s
+	StopTimeout   Duration  `toml:"stop_timeout"`   // from SIGTERM to SIGKILL, 0s–1h, default 30s
+	// RestartUnhealthy is how long an instance may fail its health check before
+	// it is replaced, with http; 0s–1h, default 30s; 0s: it never is.
+	RestartUnhealthy Duration          `toml:"restart_unhealthy"`
+	Env              map[string]string `toml:"env"`
 }
 
 // Instances is how many copies of a process run: Min at start, and up to Max by
@@ -151,6 +154,8 @@ type Edge struct {
 	Trusted []string          `toml:"trusted"` // networks (CIDR) whose forwarded headers are believed; default none
 	Hold    Duration          `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
 	Click   map[string]*Click `toml:"click"`
+
+	EdgeBalance
 }
 
 // Click is a campaign of tracked links: /NAME/?/path.

@@ -61,7 +61,8 @@ func TestParseWhole(t *testing.T) {
 	}
 	web := m.Process["web"]
 	want := &Process{Command: ".dayfly/bin/releases web", HTTP: true, Instances: Instances{2, 4}, Health: "/healthz",
-		HealthTimeout: Duration(2 * time.Second), StartTimeout: Duration(30 * time.Second), StopTimeout: Duration(30 * time.Second)}
+		HealthTimeout: Duration(2 * time.Second), StartTimeout: Duration(30 * time.Second), StopTimeout: Duration(30 * time.Second),
+		RestartUnhealthy: Duration(30 * time.Second)}
 	if diff := cmp.Diff(want, web); diff != "" {
 		t.Error(diff)
 	}

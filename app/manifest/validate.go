@@ -96,6 +96,7 @@ func (m *Manifest) validate(unitless []string) Errors {
 	c.schedules()
 	c.stores()
 	c.front()
+	c.balance()
 	return c.errs
 }
 

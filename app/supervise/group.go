@@ -16,6 +16,7 @@ type Group struct {
 	turn  sync.Mutex // held through a restart or scaling
 	mu    sync.Mutex
 	slots []*slot // instance n+1 at n
+	heal  chan struct{}
 	over  bool
 }
 
@@ -27,7 +28,7 @@ func Start(spec Spec, o Options) (*Group, error) {
 	if o.Output == nil || o.Mark == "" || spec.Command == "" || spec.Env == nil || (spec.HTTP && o.Front == nil) {
 		return nil, fmt.Errorf("supervise %s: Output, Mark, Command, Env and, with HTTP, Front are required", spec.Name)
 	}
-	g := &Group{spec: spec, o: o.withDefaults()}
+	g := &Group{spec: spec, o: o.withDefaults(), heal: make(chan struct{}, 1)}
 	for range spec.Instances {
 		g.grow()
 	}
@@ -35,7 +36,7 @@ func Start(spec Spec, o Options) (*Group, error) {
 }
 
 func (g *Group) grow() {
-	s := newSlot(&g.spec, &g.o, len(g.slots)+1)
+	s := newSlot(&g.spec, &g.o, len(g.slots)+1, g.heal)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	g.slots = append(g.slots, s)

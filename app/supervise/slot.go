@@ -29,16 +29,19 @@ type slot struct {
 	everRan  bool
 	failures int // starts in a row that failed
 	tries    time.Time
+
+	healer healer
 }
 
 // startTries is how many starts in a row must fail before a process that never
 // ran is given up; a health check that does not pass in time counts at once.
 const startTries = 3
 
-func newSlot(spec *Spec, o *Options, number int) *slot {
+func newSlot(spec *Spec, o *Options, number int, turn chan struct{}) *slot {
 	name := spec.Name + "." + strconv.Itoa(number)
 	return &slot{spec: spec, o: o, name: name, hurry: make(chan struct{}), replace: make(chan chan error),
 		done: make(chan struct{}), ready: make(chan struct{}), failed: make(chan struct{}),
+		healer: healer{turn: turn},
 		status: Status{Name: name, Group: spec.Name, State: Starting}}
 }
 
@@ -75,6 +78,8 @@ func (s *slot) run(ctx context.Context) {
 // watch follows a running child, and its replacements, to its end; true when
 // the end was asked for.
 func (s *slot) watch(ctx context.Context, c *child) bool {
+	sick, stop := s.sick()
+	defer stop()
 	for {
 		select {
 		case <-c.exited:
@@ -95,6 +100,10 @@ func (s *slot) watch(ctx context.Context, c *child) bool {
 			}
 			answer <- err
 			if next != nil {
+				c = next
+			}
+		case <-sick:
+			if next := s.heal(ctx, c); next != nil {
 				c = next
 			}
 		case <-ctx.Done():
@@ -236,14 +245,16 @@ func (s *slot) leave(c *child) {
 }
 
 // retire drains a child and ends it.
-func (s *slot) retire(c *child) {
+func (s *slot) retire(c *child) { s.retireWithin(c, s.o.DrainTimeout) }
+
+func (s *slot) retireWithin(c *child, drain time.Duration) {
 	s.set(func(st *Status) {
 		if st.PID == c.pid {
 			st.State = Draining
 		}
 	})
 	if s.spec.HTTP {
-		ctx, cancel := context.WithTimeout(context.Background(), s.o.DrainTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), drain)
 		go func() {
 			select {
 			case <-s.hurry:

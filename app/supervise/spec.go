@@ -29,6 +29,9 @@ type Spec struct {
 	StartTimeout  time.Duration // until healthy
 	StopTimeout   time.Duration // from SIGTERM to SIGKILL
 	Instances     int           // at start
+	// RestartUnhealthy is how long an instance may fail the health checks of the
+	// front before it is replaced; 0: it never is.
+	RestartUnhealthy time.Duration
 }
 
 // Front is what sends requests to the instances: the edge.
@@ -39,6 +42,9 @@ type Front interface {
 	Drain(ctx context.Context, target string) error
 	// Remove forgets a target.
 	Remove(target string)
+	// Down says since when a target fails its health checks, and why; the zero
+	// time if it does not.
+	Down(target string) (since time.Time, reason string)
 }
 
 // Options of a group. Zero fields take the defaults named.

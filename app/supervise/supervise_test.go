@@ -59,6 +59,13 @@ type front struct {
 	mu      sync.Mutex
 	targets map[string]string
 	events  []string
+	down    map[string]time.Time // of those that fail their checks
+}
+
+func (f *front) Down(target string) (time.Time, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.down[target], "no answer to GET /healthz within 2s"
 }
 
 func (f *front) Add(target, url string) error {
