@@ -50,10 +50,11 @@ func (a *App) startDashboard(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.serveHTTP("dashboard", l, &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
+	a.serveHTTP("dashboard", l, &http.Server{Handler: a.besidePurge(d), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("dashboard", func(context.Context) error { return d.Close() })
 	url := "http://" + visitable(l.Addr())
 	a.variables.set("DAYFLY_URL", url)
+	a.tellPurge(url)
 	// After the site, where there is one.
 	at := min(len(a.addresses), map[bool]int{true: 1}[a.edge != nil])
 	a.addresses = slices.Insert(a.addresses, at, Address{"Dashboard", url, note})
@@ -83,6 +84,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /resume", c.resume)
 	mux.HandleFunc("POST /task/cancel", c.cancel)
 	mux.HandleFunc("GET /task/status", c.taskStatus)
+	mux.HandleFunc("POST /edge/purge", c.purge)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })

@@ -55,6 +55,7 @@ func (a *App) startSite(context.Context) error {
 	}
 	a.onStop("access log", func(context.Context) error { return accessLog.Close() })
 	o.AccessLog = accessLog
+	o.Cache = a.responseCache()
 
 	e, err := edge.New(o)
 	if err != nil {

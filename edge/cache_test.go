@@ -94,7 +94,7 @@ func TestCacheUnkeyed(t *testing.T) {
 		if got := textOf(t, visit(t, e, url)); got != want {
 			t.Errorf("%s: everybody else got %s", header, got)
 		}
-		if asked.Load() != before {
+		if asked.Load() != before && !strings.Contains(header, "_") { // with one, nothing is stored
 			t.Errorf("%s: the second request was not answered from the cache", header)
 		}
 	}

@@ -90,9 +90,6 @@ func New(o Options) (*Edge, error) {
 	if e.limits, err = limiters(o.Limits); err != nil {
 		return nil, err
 	}
-	if err := e.putAnswers(); err != nil {
-		return nil, err
-	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
 	if h := o.HTTPS.HSTS.Header(); h != "" {
@@ -111,7 +108,10 @@ func New(o Options) (*Edge, error) {
 			return nil, err
 		}
 	}
-	if err := e.openCache(); err != nil {
+	if err = e.openCache(); err == nil { // the innermost layer
+		err = e.putAnswers()
+	}
+	if err != nil {
 		e.Close()
 		return nil, err
 	}

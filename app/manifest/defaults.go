@@ -52,6 +52,7 @@ func (m *Manifest) setDefaults() {
 		}
 	}
 	setDefault(&m.Static.Prefix, "/static/")
+	m.Edge.Cache.setDefaults(m.has)
 	if !m.has("edge.hold") {
 		m.Edge.Hold = Duration(10 * time.Second)
 	}

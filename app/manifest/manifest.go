@@ -154,6 +154,7 @@ type Edge struct {
 	Trusted []string          `toml:"trusted"` // networks (CIDR) whose forwarded headers are believed; default none
 	Hold    Duration          `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
 	Click   map[string]*Click `toml:"click"`
+	Cache   *EdgeCache        `toml:"cache"` // default: answers are not kept
 
 	EdgeBalance
 }

@@ -40,6 +40,15 @@ func (p *progress) at(done, total int64) {
 	fmt.Fprintf(p.out, "\r\x1b[K%s %s", p.verb, text)
 }
 
+// count is called with how many are done of how many.
+func (p *progress) count(done, total int) {
+	if p.out == nil || time.Since(p.shown) < progressEvery {
+		return
+	}
+	p.shown, p.wrote = time.Now(), true
+	fmt.Fprintf(p.out, "\r\x1b[K%s %d of %d", p.verb, done, total)
+}
+
 // end wipes the line.
 func (p *progress) end() {
 	if p.wrote {
