@@ -176,6 +176,7 @@ func (d *Dash) routes() error {
 	d.mux.HandleFunc("GET /inbox/{mail}/raw", d.mailRaw)
 	d.mux.HandleFunc("GET /inbox/{mail}/part/{n}", d.mailPart)
 	d.mux.HandleFunc("GET /objects/{bucket}/object/raw", d.objectRaw)
+	d.mux.HandleFunc("GET /clicks.csv", d.clicksCSV)
 	d.mux.HandleFunc("GET /events", d.events)
 	if d.Metrics != nil {
 		d.mux.Handle("GET /metrics", d.Metrics)

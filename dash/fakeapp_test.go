@@ -156,9 +156,9 @@ func newApp() *fakeApp {
 	for i := range 26 {
 		day := now.AddDate(0, 0, -i).Format(time.DateOnly)
 		a.clicks = append(a.clicks,
-			ClickCount{"daily", "/updates/golang.org/x/net-v0.61.0/v0.62.0/", day, int64(12 + 9*math.Sin(float64(i)))},
-			ClickCount{"daily", "/updates/haml-3.1.2/haml-3.2.0.rc.3/11765/", day, int64(5 + i%4)},
-			ClickCount{"monthly", "/packages/", day, int64(i % 3)})
+			ClickCount{"daily", "/updates/golang.org/x/net-v0.61.0/v0.62.0/", day, int64(12 + 9*math.Sin(float64(i))), 2, int64(i % 5)},
+			ClickCount{"daily", "/updates/haml-3.1.2/haml-3.2.0.rc.3/11765/", day, int64(5 + i%4), 4, 1},
+			ClickCount{"monthly", "/packages/", day, int64(i % 3), int64(i % 2), 0})
 	}
 	return a
 }

@@ -28,7 +28,7 @@ func hostileFixture(t *testing.T) *fixture {
 		{Name: hostile, State: Failed, LastExit: hostile}}}}
 	f.app.schedules = []Schedule{{hostile, hostile, hostile, hostile, hostile, at, at, hostile, true}}
 	f.app.lines = []LogLine{{at, hostile, "err", hostile}, {at, hostile, hostile, "\x1b]8;;" + hostile + "\x07\x1b[31m" + hostile}}
-	f.app.clicks = []ClickCount{{hostile, hostile, now.Format(time.DateOnly), 3}}
+	f.app.clicks = []ClickCount{{hostile, hostile, now.Format(time.DateOnly), 3, 2, 1}}
 	m := Mail{MailSummary: MailSummary{ID: "m0", From: hostile, To: []string{hostile}, Subject: hostile, Received: at},
 		Headers: []Header{{hostile, hostile}}, Text: hostile + " https://x/" + hostile, Problem: hostile,
 		Attachments: []Attachment{{Name: hostile, ContentType: hostile}}}

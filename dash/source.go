@@ -163,7 +163,9 @@ type ClickCount struct {
 	Campaign string `json:"campaign"` // NAME of [edge.click.NAME]
 	Link     string `json:"link"`     // path on this site
 	Day      string `json:"day"`      // "2006-01-02" in UTC
-	Count    int64  `json:"count"`
+	Count    int64  `json:"count"`    // clicks of people
+	Visitors int64  `json:"visitors"` // different people among them, at least
+	Programs int64  `json:"programs"` // clicks of crawlers and mail scanners
 }
 
 // Queues is what the dashboard needs of a *queue.Service.
