@@ -25,16 +25,19 @@ type Answers struct {
 	Stamps []stamp.Rule
 }
 
-// putAnswers puts the layers of Options.Answers around the application, the
-// innermost first. A response cache has its place after the stamps, which it
-// heeds, and before all that makes several answers of one.
+// putStamps puts the innermost layer around the application: a response cache
+// that is put around it heeds the stamps.
+func (e *Edge) putStamps() error {
+	if len(e.opt.Answers.Stamps) == 0 {
+		return nil
+	}
+	return e.try(func(h http.Handler) (http.Handler, error) { return stamp.New(h, e.opt.Answers.Stamps) })
+}
+
+// putAnswers puts the outer layers, which make several answers of one: a
+// response cache has its place before.
 func (e *Edge) putAnswers() error {
 	a := &e.opt.Answers
-	if len(a.Stamps) > 0 {
-		if err := e.try(func(h http.Handler) (http.Handler, error) { return stamp.New(h, a.Stamps) }); err != nil {
-			return err
-		}
-	}
 	if len(a.JSONP) > 0 {
 		if err := e.try(func(h http.Handler) (http.Handler, error) { return jsonp.New(h, a.JSONP) }); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,7 +20,9 @@ type requestBody struct {
 	length int64  // -1: not known
 	data   []byte // whole, if stream is nil
 	stream io.Reader
-	begun  bool // of stream
+	begun  bool        // of stream
+	client *clientBody // that stream reads from; nil: it does not
+	file   *spool      // that stream reads from; nil: it does not
 }
 
 func (b *requestBody) chunked() bool { return b.length < 0 }
@@ -27,8 +30,12 @@ func (b *requestBody) chunked() bool { return b.length < 0 }
 // again reports whether the body can be sent from its beginning.
 func (b *requestBody) again() bool { return b.stream == nil || !b.begun }
 
-// readBody reads a small body whole; a larger one, or one of unknown length,
-// stays a stream. If it returns false the client has its answer.
+// close ends what the body holds.
+func (b *requestBody) close() { b.file.close() }
+
+// readBody reads a small body whole, and a larger one into a file; what is larger
+// still, or of unknown length, stays a stream. If it returns false the client
+// has its answer.
 func (x *exchange) readBody() (*requestBody, bool) {
 	r, n := x.r, x.r.ContentLength
 	switch {
@@ -39,16 +46,64 @@ func (x *exchange) readBody() (*requestBody, bool) {
 		return nil, false
 	case n > 0 && n <= bufferedBody:
 		data := make([]byte, n)
-		if _, err := io.ReadFull(r.Body, data); err != nil {
-			x.fail("request incomplete: "+err.Error(), http.StatusBadRequest, pageBroken)
+		client := x.clientBody(r.Body)
+		if _, err := io.ReadFull(client, data); err != nil {
+			x.notWhole(err)
 			return nil, false
 		}
+		client.unbound()
 		return &requestBody{length: n, data: data}, true
+	case n > 0 && n <= x.e.opt.Bodies.Request:
+		if file, err := x.e.spools.open(n); err == nil {
+			return x.spoolBody(file, n)
+		} else {
+			x.e.spoolFailed(err)
+		}
 	}
 	// Without it net/http reads the rest of the request before it writes the
 	// first byte of an answer. Not every server can; then it stays so.
 	_ = http.NewResponseController(x.w).EnableFullDuplex()
-	return &requestBody{length: n, stream: http.MaxBytesReader(x.w, r.Body, x.e.opt.MaxBody)}, true
+	client := x.clientBody(http.MaxBytesReader(x.w, r.Body, x.e.opt.MaxBody))
+	return &requestBody{length: n, stream: client, client: client}, true
+}
+
+// notWhole answers a request whose body did not arrive.
+func (x *exchange) notWhole(err error) {
+	if isTooSlow(err) {
+		x.fail(err.Error(), http.StatusRequestTimeout, pageTooSlow)
+		return
+	}
+	x.fail("request incomplete: "+err.Error(), http.StatusBadRequest, pageBroken)
+}
+
+// spoolBody reads a body into a file. If that fails what was read goes on as a
+// stream.
+func (x *exchange) spoolBody(file *spool, n int64) (*requestBody, bool) {
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	b := &requestBody{length: n, file: file}
+	client := x.clientBody(x.r.Body)
+	for file.size < n {
+		got, err := client.Read(buf[:min(int64(len(buf)), n-file.size)])
+		if _, werr := file.Write(buf[:got]); werr != nil {
+			x.e.spoolFailed(werr)
+			_ = http.NewResponseController(x.w).EnableFullDuplex()
+			b.client = client
+			b.stream = io.MultiReader(file.reader(), bytes.NewReader(bytes.Clone(buf[:got])), client)
+			return b, true
+		}
+		if err != nil && file.size < n {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			b.close()
+			x.notWhole(err)
+			return nil, false
+		}
+	}
+	client.unbound()
+	b.stream = file.reader()
+	return b, true
 }
 
 var noBody requestBody
@@ -58,6 +113,7 @@ var noBody requestBody
 // waits for it.
 type upload struct {
 	c        *conn
+	body     *requestBody
 	done     chan struct{}
 	readErr  atomic.Pointer[error] // the client's; set before c is closed for it
 	writeErr error                 // the target's; set before done is closed
@@ -65,8 +121,12 @@ type upload struct {
 
 // startUpload begins to send the body's stream on c.
 func (x *exchange) startUpload(c *conn, body *requestBody) *upload {
-	body.begun = true
-	u := &upload{c: c, done: make(chan struct{})}
+	if body.file != nil && body.client == nil {
+		body.stream = body.file.reader() // from the start, each time
+	} else {
+		body.begun = true
+	}
+	u := &upload{c: c, body: body, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
 		u.run(body, x.r)
@@ -152,7 +212,7 @@ func (u *upload) finished() bool {
 // and waits. A client that is not sending is not waited for longer than the
 // grace; one that is sending can then still read the answer, since net/http
 // reads on for a while.
-func (u *upload) finish(x *exchange) {
+func (u *upload) finish() {
 	if u == nil {
 		return
 	}
@@ -163,8 +223,17 @@ func (u *upload) finish(x *exchange) {
 	}
 	u.c.Close()
 	const grace = 250 * time.Millisecond
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(grace))
+	if u.body.client != nil {
+		u.body.client.end(grace)
+	}
 	<-u.done
+}
+
+// answered says that the application has begun its answer.
+func (u *upload) answered() {
+	if u != nil && u.body.client != nil {
+		u.body.client.release()
+	}
 }
 
 // clientErr returns what went wrong on the client's side of the upload.

@@ -53,6 +53,7 @@ type Edge struct {
 	layers http.Handler // nil: none
 	cache  *respcache.Cache
 	cors   *cors.Policy // nil: the application's own
+	spools spools
 
 	trusted atomic.Pointer[forwarded.Networks]
 	hsts    []string // header; nil: none
@@ -90,6 +91,7 @@ func New(o Options) (*Edge, error) {
 	if e.limits, err = limiters(o.Limits); err != nil {
 		return nil, err
 	}
+	e.spools.dir, e.spools.total = o.Bodies.Dir, o.Bodies.Total
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
 	if h := o.HTTPS.HSTS.Header(); h != "" {
@@ -108,7 +110,10 @@ func New(o Options) (*Edge, error) {
 			return nil, err
 		}
 	}
-	if err = e.openCache(); err == nil { // the innermost layer
+	if err = e.putStamps(); err == nil { // the innermost layer, which the cache heeds
+		err = e.openCache()
+	}
+	if err == nil {
 		err = e.putAnswers()
 	}
 	if err != nil {
@@ -198,6 +203,7 @@ func (e *Edge) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Held, s.Queued, s.Shed = e.held, e.line.waiting.Len(), e.line.shed
+	s.Spooled, s.SpoolsFull = e.spools.used.Load(), e.spools.full.Load()
 	s.Targets = make([]TargetStats, 0, len(e.targets))
 	for _, t := range e.targets {
 		s.Targets = append(s.Targets, t.stats())

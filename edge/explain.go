@@ -36,6 +36,10 @@ func (x *exchange) explain(f *failure) {
 	case tooLarge:
 		x.fail(reason, http.StatusRequestEntityTooLarge, pageTooLarge)
 	case incomplete:
+		if isTooSlow(f.err) {
+			x.fail(reason, http.StatusRequestTimeout, pageTooSlow)
+			return
+		}
 		x.fail(reason, http.StatusBadRequest, pageBroken)
 	case garbled:
 		x.fail(reason, http.StatusBadGateway, pageGarbled)

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -31,6 +30,7 @@ func (d *delivery) forward(res *http.Response) *failure {
 		}
 	}
 	announced := len(res.Trailer)
+	d.up.answered()
 	if d.up != nil && !d.up.finished() && x.r.ProtoMajor == 1 {
 		h.Set("Connection", "close") // the rest of the request may stay unread
 	}
@@ -50,7 +50,9 @@ func (d *delivery) forward(res *http.Response) *failure {
 		return nil
 	}
 	d.copyTrailer(res, announced)
-	d.keep = !res.Close && d.c.br.Buffered() == 0
+	if !d.ended {
+		d.keep = !res.Close && d.c.br.Buffered() == 0
+	}
 	return nil
 }
 
@@ -65,35 +67,21 @@ func (d *delivery) copyBody(res *http.Response) bool {
 	if streaming && d.c.br.Buffered() == 0 {
 		http.NewResponseController(x.out).Flush() // the first piece may be long in coming
 	}
-	buf := copyBuffers.Get().(*[32 << 10]byte)
-	defer copyBuffers.Put(buf)
-	for {
-		n, err := res.Body.Read(buf[:])
-		if n > 0 {
-			_, werr := x.out.Write(buf[:n])
-			if werr == nil && streaming && err == nil {
-				werr = http.NewResponseController(x.out).Flush()
-			}
-			if werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
-				x.failure = "client went away"
-				return false
-			}
-		}
-		if err == io.EOF {
-			return true
-		}
-		if err == nil {
-			continue
-		}
-		if isCanceled(x.r.Context()) {
-			x.failure = "client went away"
-		} else {
-			d.broken = true
-			x.failure = "answer broke off: " + err.Error()
-			d.t.checkSoon()
-		}
-		panic(http.ErrAbortHandler)
+	r := relay{d: d, res: res, flush: streaming}
+	switch err, gone := r.pieces(); {
+	case gone != nil:
+		x.failure = "client went away"
+		return false
+	case err == io.EOF:
+		return true
+	case isCanceled(x.r.Context()):
+		x.failure = "client went away"
+	default:
+		d.broken = true
+		x.failure = "answer broke off: " + err.Error()
+		d.t.checkSoon()
 	}
+	panic(http.ErrAbortHandler)
 }
 
 // copyTrailer passes the trailer on; fields that were not announced carry

@@ -72,6 +72,8 @@ type Options struct {
 	IdlePerTarget int
 	// MaxBody bounds a request's body in bytes. Default 1 GiB.
 	MaxBody int64
+	// Bodies bounds what slow clients can hold. The zero value has defaults.
+	Bodies Bodies
 
 	// Answers says what becomes of the application's answers on their way out.
 	// Default: nothing.
@@ -169,6 +171,9 @@ func (o Options) normalize() (Options, error) {
 		return o, err
 	}
 	if err := o.Balance.normalize(); err != nil {
+		return o, err
+	}
+	if err := o.Bodies.normalize(); err != nil {
 		return o, err
 	}
 	if o.Log == nil {

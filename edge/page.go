@@ -67,7 +67,7 @@ func (x *exchange) page(status int, p pageText) {
 	if x.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(x.retryAfter, 10))
 	}
-	if n := x.r.ContentLength; (n < 0 || n > bufferedBody) && x.r.ProtoMajor == 1 {
+	if n := x.r.ContentLength; (n < 0 || n > bufferedBody || status == http.StatusRequestTimeout) && x.r.ProtoMajor == 1 {
 		h.Set("Connection", "close") // what is left of the body is not read
 	}
 	body := x.pageBody(h, status, p)

@@ -43,6 +43,7 @@ func (e *Edge) proxy(x *exchange) {
 	if !ok {
 		return
 	}
+	defer body.close()
 	x.want = want{ticket: x.ticket()}
 	var deadline time.Time
 	fresh, unanswered := false, 0
@@ -132,13 +133,18 @@ type delivery struct {
 	keep    bool // the connection can serve another request
 	stream  bool // counted as a stream
 	broken  bool // the answer broke off
+	ended   bool // the target has done its part
 	status  int  // of the answer
 }
 
 // end puts the connection away and counts the delivery.
 func (d *delivery) end(f *failure) {
+	if d.ended {
+		return
+	}
+	d.ended = true
 	if d.c != nil {
-		d.up.finish(d.x)
+		d.up.finish()
 		watched := d.stop == nil || d.stop()
 		if d.keep && watched && d.up.finished() {
 			d.t.putIdle(d.c)
@@ -279,6 +285,8 @@ func (d *delivery) diagnose(err error, otherwise failureKind) *failure {
 	switch {
 	case isTooLarge(cerr):
 		f.kind, f.err = tooLarge, cerr
+	case isTooSlow(cerr): // also where net/http takes such a client for gone
+		f.kind, f.err = incomplete, cerr
 	case isCanceled(d.x.r.Context()):
 		f.kind, f.err = clientGone, d.x.r.Context().Err()
 	case cerr != nil:

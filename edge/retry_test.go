@@ -25,7 +25,8 @@ func TestRetryAfterUnansweredRequest(t *testing.T) {
 	}{
 		{"GET, reused", "GET", 0, nil, true, true},
 		{"PUT, reused, body at hand", "PUT", 100, nil, true, true},
-		{"PUT, reused, body gone", "PUT", bufferedBody + 1, nil, true, false},
+		{"PUT, reused, body in a file", "PUT", bufferedBody + 1, nil, true, true},
+		{"PUT, reused, body gone", "PUT", 4 * bufferedBody, nil, true, false},
 		{"DELETE, reused", "DELETE", 0, nil, true, true},
 		{"POST, reused", "POST", 100, nil, true, false},
 		{"POST without body, reused", "POST", 0, nil, true, false},
@@ -35,7 +36,7 @@ func TestRetryAfterUnansweredRequest(t *testing.T) {
 		{"POST, new", "POST", 100, nil, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newSite(t, Options{ResponseTimeout: 5 * time.Second})
+			s := newSite(t, Options{ResponseTimeout: 5 * time.Second, Bodies: Bodies{Request: 2 * bufferedBody}})
 			app := newRawApp(t)
 			s.addURL(t, "web.1", app.url())
 			seen := make(chan string, 10)
@@ -53,9 +54,10 @@ func TestRetryAfterUnansweredRequest(t *testing.T) {
 				seen <- req.Method
 				c.Close()
 				if tc.again {
-					c, _, req := app.request(t)
+					c, br, req := app.request(t)
 					seen <- req.Method
 					io.WriteString(c, ok2)
+					io.Copy(io.Discard, br)
 				}
 			}()
 			if tc.reused {

@@ -30,6 +30,10 @@ type Stats struct {
 	// counts those that were turned away.
 	Queued int    `json:"queued"`
 	Shed   uint64 `json:"shed"`
+	// Spooled is how many bytes are reserved in files for slow clients now, and
+	// SpoolsFull counts bodies that found no room there.
+	Spooled    int64  `json:"spooled"`
+	SpoolsFull uint64 `json:"spools_full"`
 	// Retried counts deliveries that were tried again.
 	Retried uint64 `json:"retried"`
 	// LogDropped counts access log lines that were lost.
