@@ -174,6 +174,8 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodConnect:
 		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
+	case len(r.Header) > maxFields:
+		x.page(http.StatusRequestHeaderFieldsTooLarge, pageText{"Too many fields", "The request has more header fields than this site takes."})
 	case r.Host != "" && !validHost(r.Host):
 		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
 	case len(e.limits) > 0 && !x.admit():

@@ -63,6 +63,11 @@ func (x *exchange) Header() http.Header { return x.w.Header() }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *exchange) WriteHeader(status int) {
+	if x.r.TransferEncoding != nil && status >= 200 {
+		// It may have had a length, too, by which who stands before us reads it
+		// (RFC 9112, section 6.3): what follows must not be taken for a request.
+		x.w.Header().Set("Connection", "close")
+	}
 	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		x.status = status
 		x.first = time.Since(x.start)

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// maxFields bounds a request's header fields of different names: more would be
+// nothing but work, here and for the application.
+const maxFields = 256
+
 // Server returns an http.Server for handler with bounds against slow and
 // oversized requests: 10 s for a request's headers, 64 KiB of headers, 2 min
 // between requests on a kept-alive connection. Bodies and answers have no bound
