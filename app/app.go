@@ -75,6 +75,8 @@ type App struct {
 	inbox    *inboxView     // nil when mail is not captured here
 	records  *records.Store
 	edge     *edge.Edge
+
+	maintenance maintaining
 	// purgeToken is what the processes purge the response cache with.
 	purgeToken string
 	// drainSite takes no more requests and answers what was begun; nil without a site.

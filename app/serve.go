@@ -36,6 +36,9 @@ func (a *App) startDashboard(context.Context) error {
 	if a.external.SMTP != "" {
 		o.MailService = redact(a.external.SMTP)
 	}
+	if a.edge != nil {
+		o.Site = view{a}
+	}
 	if a.buckets != nil {
 		o.Buckets = a.buckets
 	}
@@ -85,6 +88,8 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /task/cancel", c.cancel)
 	mux.HandleFunc("GET /task/status", c.taskStatus)
 	mux.HandleFunc("POST /edge/purge", c.purge)
+	mux.HandleFunc("GET /maintenance", c.maintenance)
+	mux.HandleFunc("POST /maintenance", c.maintain)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })
@@ -100,7 +105,7 @@ type controller struct {
 func (c *controller) status(w http.ResponseWriter, r *http.Request) {
 	v := view{c.app}
 	reply(w, control.Status{Info: v.Info(), PID: os.Getpid(), Groups: v.Groups(), Edge: v.Edge(), Schedules: v.Schedules(),
-		Paused: c.app.pausesNow(r.Context())})
+		Paused: c.app.pausesNow(r.Context()), Maintenance: v.Maintenance()})
 }
 
 func (c *controller) env(w http.ResponseWriter, _ *http.Request) { reply(w, c.app.variables) }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -62,6 +63,9 @@ func (a *App) startSite(context.Context) error {
 		return err
 	}
 	a.edge = e
+	if err := a.resumeMaintenance(); err != nil {
+		return errors.Join(err, e.Close())
+	}
 	a.onStop("edge", func(context.Context) error { return e.Close() })
 	l, note, err := listen(m.Listen.Edge)
 	if err != nil {

@@ -47,6 +47,8 @@ type Options struct {
 	Buckets       Buckets
 	ObjectService string
 
+	// Site is what can be put into maintenance. Default: none.
+	Site Site
 	// Metrics answers GET /metrics, to whom the dashboard answers; nil: there is
 	// no such page.
 	Metrics http.Handler
@@ -130,7 +132,7 @@ func New(o Options) (*Dash, error) {
 // routes is the dashboard's table of contents.
 func (d *Dash) routes() error {
 	pages := []*page{
-		{pattern: "GET /{$}", name: "overview", nav: "Overview", live: []string{"attention", "traffic", "processes"}, load: d.overview},
+		{pattern: "GET /{$}", name: "overview", nav: "Overview", live: []string{"attention", "site", "traffic", "processes"}, load: d.overview},
 		{pattern: "GET /queues", name: "queues", nav: "Queues", live: []string{"queues", "outboxes"}, load: d.queues, external: d.QueueService != ""},
 		{pattern: "GET /queues/{queue}", name: "queue", nav: "Queues", live: []string{"control", "counts", "activity", "running", "messages"}, load: d.queue, external: d.QueueService != ""},
 		{pattern: "GET /queues/{queue}/messages/{id}", name: "message", nav: "Queues", load: d.message},
@@ -164,6 +166,7 @@ func (d *Dash) routes() error {
 		"POST /queues/{queue}/resume":          d.resume,
 		"POST /effects/resolve":                d.resolve,
 		"POST /task/cancel":                    d.cancel,
+		"POST /site/maintenance":               d.maintain,
 		"POST /schedule/run":                   d.runSchedule,
 		"POST /inbox/clear":                    d.clearInbox,
 		"POST /inbox/{mail}/delete":            d.deleteMail,

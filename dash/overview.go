@@ -17,7 +17,9 @@ type overviewPage struct {
 	Attention []alert   `json:"attention"` // what somebody should look at
 	Edge      EdgeStats `json:"edge"`
 	Groups    []Group   `json:"groups"`
-	Totals    totals    `json:"totals"`
+	// Maintenance is nil where there is no site.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
+	Totals      totals       `json:"totals"`
 
 	Span                      time.Duration `json:"-"` // of the charts
 	Requests, Errors, Latency *chart        `json:"-"`
@@ -41,7 +43,7 @@ type totals struct {
 func (overviewPage) Title() string { return "Overview" }
 
 func (d *Dash) overview(r *http.Request) (model, error) {
-	p := overviewPage{Info: d.App.Info(), Edge: d.App.Edge(), Groups: d.App.Groups()}
+	p := overviewPage{Info: d.App.Info(), Edge: d.App.Edge(), Groups: d.App.Groups(), Maintenance: d.maintenance()}
 	for _, g := range p.Groups {
 		p.Totals.Wanted += g.Want
 		p.Totals.HTTP = p.Totals.HTTP || g.HTTP

@@ -27,6 +27,8 @@ type Status struct {
 	Edge      dash.EdgeStats  `json:"edge"`
 	Schedules []dash.Schedule `json:"schedules"`
 	Paused    []Paused        `json:"paused"` // queues
+	// Maintenance is nil where there is no site.
+	Maintenance *dash.Maintenance `json:"maintenance,omitempty"`
 }
 
 // MaxRun is the largest body of POST /run in bytes: the largest arguments a task
