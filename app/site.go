@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ func (f front) Add(target, url string) error { return f.Edge.Add(edge.Target{Nam
 
 // startSite starts the edge. Requests that come before the first instance is
 // healthy are held.
-func (a *App) startSite(context.Context) error {
+func (a *App) startSite(ctx context.Context) error {
 	m := a.manifest
 	if len(m.HTTP()) == 0 && m.Static.Dir == "" {
 		return nil
@@ -43,9 +42,8 @@ func (a *App) startSite(context.Context) error {
 	for name, c := range m.Edge.Click {
 		o.Clicks[name] = edge.Campaign{Source: c.UTM.Source, Medium: c.UTM.Medium, Campaign: c.UTM.Campaign}
 	}
-	if m.Static.Dir != "" {
-		o.Static = edge.Static{Dir: filepath.Join(m.Dir, m.Static.Dir), Prefix: m.Static.Prefix, ManifestFile: a.data.path("static.json")}
-		a.variables.set("STATIC_MANIFEST", a.data.path("static.json"))
+	if err := a.static(ctx, &o); err != nil {
+		return err
 	}
 	if err := a.balance(&o); err != nil {
 		return err

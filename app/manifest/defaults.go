@@ -51,7 +51,7 @@ func (m *Manifest) setDefaults() {
 			c.Size = 64 << 20
 		}
 	}
-	setDefault(&m.Static.Prefix, "/static/")
+	m.staticDefaults()
 	m.Edge.Cache.setDefaults(m.has)
 	if !m.has("edge.hold") {
 		m.Edge.Hold = Duration(10 * time.Second)

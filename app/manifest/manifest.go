@@ -142,12 +142,6 @@ type Bucket struct {
 	Origins []string `toml:"origins"` // sites whose pages may fetch() a public bucket's objects; default any
 }
 
-// Static is a folder the edge serves under content-hashed addresses.
-type Static struct {
-	Dir    string `toml:"dir"`    // below the manifest's folder; "" serves nothing
-	Prefix string `toml:"prefix"` // default "/static/"
-}
-
 // Edge is the HTTP front.
 type Edge struct {
 	Host    string            `toml:"host"`    // canonical host name; its apex is redirected to it

@@ -271,6 +271,7 @@ func (c *checker) front() {
 	if !strings.HasPrefix(m.Static.Prefix, "/") || !strings.HasSuffix(m.Static.Prefix, "/") || len(m.Static.Prefix) < 3 {
 		c.fail("static.prefix", "static.prefix must begin and end with / and name a folder, such as \"/static/\"")
 	}
+	c.static()
 	if strings.ContainsAny(m.Edge.Host, "/: ") {
 		c.fail("edge.host", "edge.host is a bare host name such as \"www.example.com\"")
 	}

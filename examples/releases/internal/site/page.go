@@ -35,7 +35,7 @@ var pageNames = []string{"home", "package", "update", "import", "problem"}
 func newPages(s *Site) (*pages, error) {
 	now := s.o.Now
 	funcs := template.FuncMap{
-		"static":     s.static.address,
+		"static":     s.static.addresses.Address,
 		"behindEdge": s.static.behindEdge,
 		"packageURL": packageURL,
 		"updateURL":  func(u store.Update) string { return digest.UpdatePath(u.ID, u.From, u.To) },
