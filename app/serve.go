@@ -81,6 +81,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /restart", c.restart)
 	mux.HandleFunc("POST /scale", c.scale)
 	mux.HandleFunc("POST /run", c.run)
+	mux.HandleFunc("GET /clicks", c.clicks)
 	mux.HandleFunc("GET /unknown", c.unknown)
 	mux.HandleFunc("POST /resolve", c.resolve)
 	mux.HandleFunc("POST /pause", c.pause)

@@ -135,9 +135,13 @@ func (v view) Clicks(_ context.Context, since time.Time) ([]dash.ClickCount, err
 		if c.Day < first || len(all) == 10_000 {
 			break // the latest day comes first
 		}
-		all = append(all, dash.ClickCount{Campaign: c.Campaign, Link: c.Path, Day: c.Day, Count: c.People, Visitors: c.Visitors, Programs: c.Bots})
+		all = append(all, clickRow(c))
 	}
 	return all, nil
+}
+
+func clickRow(c edge.ClickCount) dash.ClickCount {
+	return dash.ClickCount{Campaign: c.Campaign, Link: c.Path, Day: c.Day, Count: c.People, Visitors: c.Visitors, Programs: c.Bots}
 }
 
 func notFound(err error) error {
