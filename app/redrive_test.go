@@ -93,7 +93,7 @@ func sqsClient(t *testing.T, all *queue.Service) *sqs.Client {
 	}
 	h := httptest.NewServer(g)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		server.Shutdown(ctx)
 		h.Close()

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dayfly-dev/dayfly/internal/need"
 	"github.com/dayfly-dev/dayfly/mail"
 	"github.com/dayfly-dev/dayfly/mail/inbox"
 	"github.com/dayfly-dev/dayfly/mail/sesserver"
@@ -136,12 +137,7 @@ func TestSMTPFailures(t *testing.T) {
 }
 
 func TestSMTPNobodyThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	sender, err := mail.Open(t.Context(), "smtp://"+l.Addr().String(), nil)
+	sender, err := mail.Open(t.Context(), "smtp://"+need.Address(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/dayfly-dev/dayfly/cache/memcachedcache"
 	"github.com/dayfly-dev/dayfly/cache/memcachedserver"
 	"github.com/dayfly-dev/dayfly/cache/memcachedtest"
+	"github.com/dayfly-dev/dayfly/internal/need"
 )
 
 func TestOpen(t *testing.T) {
@@ -75,12 +76,8 @@ func TestOptions(t *testing.T) {
 
 // TestNoServer: every operation says that there is none, also Set.
 func TestNoServer(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	c, err := memcachedcache.Open("memcached://" + l.Addr().String())
+	address := need.Address(t)
+	c, err := memcachedcache.Open("memcached://" + address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +87,7 @@ func TestNoServer(t *testing.T) {
 	for name, err := range map[string]error{
 		"prove": c.Prove(ctx), "set": c.Set(ctx, &cache.Item{Key: "a"}), "get": getErr,
 	} {
-		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || errors.Is(err, cache.ErrNotFound) {
+		if err == nil || !strings.Contains(err.Error(), address) || errors.Is(err, cache.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

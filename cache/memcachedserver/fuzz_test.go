@@ -59,7 +59,7 @@ func converse(t *testing.T, address string, script []byte, step int) []byte {
 		}
 		w.nc.(*net.TCPConn).CloseWrite()
 	}()
-	w.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	w.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	got, err := io.ReadAll(w.nc)
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		t.Fatalf("%q: no end after %q", script, got)

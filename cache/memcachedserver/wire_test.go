@@ -28,7 +28,7 @@ func dial(t testing.TB, address string) *wire {
 
 func (w *wire) send(s string) {
 	w.Helper()
-	w.nc.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	w.nc.SetWriteDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(w.nc, s); err != nil {
 		w.Fatalf("write: %v", err)
 	}
@@ -37,7 +37,7 @@ func (w *wire) send(s string) {
 // reads fails unless the next bytes are want.
 func (w *wire) reads(want string) {
 	w.Helper()
-	w.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	w.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	b := make([]byte, len(want))
 	n, err := io.ReadFull(w.nc, b)
 	if err != nil || string(b) != want {
@@ -48,7 +48,7 @@ func (w *wire) reads(want string) {
 // ends fails unless the server closes without another byte.
 func (w *wire) ends() {
 	w.Helper()
-	w.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	w.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	b, err := io.ReadAll(w.nc)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.Fatalf("still open, after %q", b)
@@ -63,7 +63,7 @@ func (w *wire) ends() {
 func (w *wire) exchange(script string) string {
 	w.Helper()
 	w.send(script + "version\r\n")
-	w.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	w.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	var got []byte
 	b := make([]byte, 64<<10)
 	for {

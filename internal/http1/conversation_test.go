@@ -212,7 +212,7 @@ func TestClientsThatNeverRead(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Close waits for clients that never read")
 	}
 }

@@ -112,28 +112,31 @@ func TestTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{HTTP: &http.Server{Handler: echo, ReadHeaderTimeout: 300 * time.Millisecond, IdleTimeout: 600 * time.Millisecond}}
+	s := &Server{HTTP: &http.Server{Handler: echo, ReadHeaderTimeout: time.Second, IdleTimeout: 2 * time.Second}}
 	go s.Serve(l)
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	for name, sent := range map[string]string{
 		"nothing":              "",
 		"half a head":          "POST / HTTP/1.1\r\nHo",
 		"a request, nothing":   plain + "ab",
 		"a request, then half": plain + "abPOST / HTT",
 	} {
-		c := dial(t, l.Addr().String())
-		begun := time.Now()
-		io.WriteString(c, sent)
-		got, err := io.ReadAll(c)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if answered := strings.HasSuffix(string(got), "ab"); answered != strings.Contains(sent, "ab") {
-			t.Errorf("%s: got %q", name, got)
-		}
-		if took := time.Since(begun); took < 250*time.Millisecond {
-			t.Errorf("%s: the connection was closed after %v", name, took)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now()
+			c := dial(t, l.Addr().String())
+			io.WriteString(c, sent)
+			got, err := io.ReadAll(c)
+			if err != nil {
+				t.Error(err)
+			}
+			if answered := strings.HasSuffix(string(got), "ab"); answered != strings.Contains(sent, "ab") {
+				t.Errorf("got %q", got)
+			}
+			if took := time.Since(begun); took < 900*time.Millisecond {
+				t.Errorf("the connection was closed after %v", took)
+			}
+		})
 	}
 }
 
@@ -152,8 +155,8 @@ func TestSlowHead(t *testing.T) {
 		if _, err := io.WriteString(c, signed[i%len(signed):i%len(signed)+1]); err != nil {
 			break
 		}
-		if time.Since(begun) > 10*time.Second {
-			t.Fatal("the connection is open after 10 s")
+		if time.Since(begun) > time.Minute {
+			t.Fatal("the connection is open after a minute")
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

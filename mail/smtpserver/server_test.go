@@ -49,7 +49,7 @@ func serve(t *testing.T, opts Options) *post {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -97,7 +97,7 @@ func (p *post) dial(t *testing.T) *dialog {
 
 func (d *dialog) expect(code string) string {
 	d.t.Helper()
-	d.SetReadDeadline(time.Now().Add(10 * time.Second))
+	d.SetReadDeadline(time.Now().Add(time.Minute))
 	var all strings.Builder
 	for {
 		l, err := d.r.ReadString('\n')
@@ -305,7 +305,7 @@ func TestMaxConnections(t *testing.T) {
 		t.Error("a third connection was greeted")
 	}
 	a.say("QUIT", "221")
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Read(make([]byte, 1)); err != nil {
 		t.Errorf("the third connection was not greeted when there was room: %v", err)
 	}

@@ -150,6 +150,6 @@ func closeMidBody(conn net.Conn, answer string) {
 	io.WriteString(conn, answer) //nolint:errcheck // it may have gone
 	// Closed with bytes unread the kernel sends a reset, which takes the answer
 	// with it: so what comes is read for a while, as servers do.
-	conn.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // of TCP it is none
+	conn.SetReadDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // of TCP it is none
 	io.Copy(io.Discard, conn)                         //nolint:errcheck // until it ends
 }
