@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 // fakeTasks are what the test sets, and what was asked for.
@@ -18,6 +22,8 @@ type fakeTasks struct {
 	status   map[string]TaskStatus
 	outboxes []Outbox
 	workers  []Worker
+	limits   []Limit
+	keys     []Key
 	did      []string
 	err      error
 }
@@ -90,6 +96,46 @@ func (f *fakeTasks) Runs(_ context.Context, name string) ([]Worker, error) {
 	return slices.Clone(f.workers), f.err
 }
 
+// portion is what an Ask picks, where the place to go on is a number.
+func portion[T any](all []T, ask Ask, text, queue func(T) string) (found []T, next string, looked int) {
+	from, _ := strconv.Atoi(ask.From)
+	for i, x := range all[min(from, len(all)):] {
+		if len(found) == ask.Max || i == ask.Look {
+			return found, strconv.Itoa(from + i), i
+		}
+		if strings.Contains(strings.ToLower(text(x)), strings.ToLower(ask.Text)) && (ask.Queue == "" || queue(x) == ask.Queue) {
+			found = append(found, x)
+		}
+		looked = i + 1
+	}
+	return found, "", looked
+}
+
+func (f *fakeTasks) Limits(_ context.Context, ask Ask) (l LimitList, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.Limits, l.Next, l.Looked = portion(f.limits, ask, func(l Limit) string { return l.Name }, func(l Limit) string { return l.Queue })
+	return l, f.err
+}
+
+func (f *fakeTasks) Keys(_ context.Context, ask Ask) (l KeyList, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.Keys, l.Next, l.Looked = portion(f.keys, ask, func(k Key) string { return k.Key + k.ID }, func(k Key) string { return k.Queue })
+	return l, f.err
+}
+
+func (f *fakeTasks) ReleaseKey(_ context.Context, key, id string) (string, error) {
+	f.mu.Lock()
+	f.keys = slices.DeleteFunc(f.keys, func(k Key) bool { return k.Key == key && k.ID == id })
+	f.mu.Unlock()
+	return f.act("release " + key + " of " + id)
+}
+
+func (f *fakeTasks) RunNow(_ context.Context, name string, b queue.Browsed) (string, error) {
+	return f.act("run now " + name + " " + b.Body)
+}
+
 // works sets what the workers of the queue default say.
 func (f *fakeTasks) works(w ...Worker) {
 	f.mu.Lock()
@@ -142,6 +188,19 @@ func newTasks() *fakeTasks {
 			Task: "charge_card", Run: longID, Queue: "default"},
 	}
 	f.outboxes = []Outbox{{Database: "default", Queue: "default", Waiting: 3, Most: 10_000}, {Database: "orders", Queue: "default", Waiting: 10_000, SetAside: 2, Most: 10_000}}
+	f.limits = []Limit{
+		{Name: "default", Queue: "default", Concurrency: 50, Used: 50, Workers: 4, Waiting: 31, Back: now.Add(11 * time.Minute)},
+		{Name: "default call_api", Queue: "default", Rate: 100, Per: time.Minute, Burst: 20, Free: 0, Next: now.Add(1200 * time.Millisecond), Waiting: 1},
+		{Name: "default import per tenant", Queue: "default", Concurrency: 2, Rate: 10, Per: 10 * time.Second, Burst: 1, Each: true},
+		{Name: "default import per tenant=a-tenant-with-a-very-long-name-of-its-own/eu-central-1/0197c3d2-6c1f-7a7e-9d41-3f2b8c5e7a90", Queue: "default", Concurrency: 2, Used: 1, Workers: 1, Rate: 10, Per: 10 * time.Second, Burst: 3, Free: 2},
+		{Name: "the provider's own <b>limit", Rate: 1_000, Per: 24 * time.Hour, Burst: 1, Free: 1},
+		{Name: "old", Used: 3, Workers: 2, Back: now.Add(90 * time.Second)},
+	}
+	f.keys = []Key{
+		{Key: "reindex shop-17", Task: "reindex", Name: "shop-17", ID: "0197c3d2-6c1f-7a7e", Queue: "default", State: "sent", Since: now.Add(-4 * time.Minute), Until: now.Add(56 * time.Minute)},
+		{Key: "reindex#9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Task: "reindex", ID: longID, Queue: "default", State: "abandoned", Since: now.Add(-3 * time.Hour), Until: now.Add(21 * time.Hour)},
+		{Key: "mail/send " + longID + "/<b>", Task: "mail/send", Name: longID + "/<b>", ID: "k3", Queue: "default", State: "pending", Since: now.Add(-2 * time.Second), Until: now.AddDate(0, 11, 0)},
+	}
 	f.status["gone"] = TaskStatus{ID: "gone", Cancelled: &Cancellation{At: now.Add(-2 * time.Minute), By: "ann", Why: "the wrong list", Applied: now.Add(-time.Minute), Running: true, Task: "send_digest", Queue: "default"}}
 	f.status["runs"] = TaskStatus{ID: "runs", State: "running", Task: "resize_pictures", Queue: "default", Attempt: 2, Started: now.Add(-4 * time.Minute), At: now.Add(-2 * time.Second),
 		Done: 62.5, Text: "1,250 of 2,000 pictures", Error: "attempt 1: the disk was full"}

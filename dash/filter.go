@@ -20,7 +20,7 @@ const (
 // messageFilter picks messages; the zero filter takes all.
 type messageFilter struct {
 	Task string `json:"task"` // its name
-	Text string `json:"q"`    // in id, error, source or body, whatever the case
+	Text string `json:"q"`    // in id, error, limit, source or body, whatever the case
 	// State of the messages; "": any.
 	State queue.State `json:"state"`
 }
@@ -53,7 +53,7 @@ func (f messageFilter) pass(b queue.Browsed) bool {
 		return true
 	}
 	want := strings.ToLower(f.Text)
-	for _, s := range []string{b.ID, b.Attributes[attrError].String, source(b), b.Body} {
+	for _, s := range []string{b.ID, b.Attributes[attrError].String, b.Attributes[attrLimit].String, source(b), b.Body} {
 		if strings.Contains(strings.ToLower(s), want) {
 			return true
 		}

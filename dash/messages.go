@@ -43,6 +43,7 @@ type queuePage struct {
 	Pausable  bool          `json:"pausable"`
 	Paused    *Pause        `json:"paused,omitempty"`  // nil: it is not
 	Running   *running      `json:"running,omitempty"` // nil: nobody could say
+	Limits    *LimitList    `json:"limits,omitempty"`  // those used most; nil: there are none, or they are not known
 	Browsable bool          `json:"browsable"`
 	Filter    messageFilter `json:"filter"`
 	Looked    int           `json:"looked"` // messages that the filter was held against
@@ -88,6 +89,9 @@ type message struct {
 	Receives  int         `json:"receives"`
 	GroupID   string      `json:"group_id"`
 	Source    string      `json:"source"`
+	Waits     bool        `json:"waits"`      // nobody has it until then
+	Limit     string      `json:"limit"`      // for which it waits
+	NotBefore time.Time   `json:"not_before"` // of a task; zero: none
 
 	Task     string    `json:"task"`
 	TaskID   string    `json:"task_id"`
@@ -135,6 +139,7 @@ func (d *Dash) queue(r *http.Request) (model, error) {
 	}
 	p.Pausable, p.Paused = d.Tasks != nil && d.Tasks.Activity(name).Pausable, paused[name]
 	p.Running = d.running(ctx, row)
+	p.Limits = d.queueLimits(ctx, name)
 	l, err := d.lookThrough(ctx, name, p.After, p.Filter)
 	if errors.Is(err, queue.ErrUnsupported) {
 		p.Browsable = false
@@ -235,6 +240,7 @@ func newMessage(q queueRow, b placed, limit int) message {
 	}
 	m.Open = limit == bodyWhole || m.Error != "" && !m.Cut && m.Size < 1_200
 	m.Targets = targets(q, b.Browsed)
+	m.waits(b.Browsed)
 	return m
 }
 
@@ -253,6 +259,7 @@ type envelope struct {
 	Type        string `json:"type"`    // the task's name
 	DataRef     string `json:"dataref"` // where its arguments are, when they are not in it
 	DataSize    int64  `json:"datasize"`
+	NotBefore   string `json:"notbefore"`
 	Chain       string `json:"dayflychain"` // JSON
 	Batch       string `json:"dayflybatch"` // JSON
 }

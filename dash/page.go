@@ -43,7 +43,7 @@ type page struct {
 func (p *page) parse(d *Dash) (err error) {
 	p.d = d
 	p.tmpl, err = template.New(p.name).Funcs(d.funcs()).
-		ParseFS(templateFiles, "templates/layout.html", "templates/card.html", "templates/activity.html", "templates/running.html", "templates/tabs.html", "templates/"+p.name+".html")
+		ParseFS(templateFiles, "templates/layout.html", "templates/card.html", "templates/activity.html", "templates/running.html", "templates/limit.html", "templates/tabs.html", "templates/"+p.name+".html")
 	return err
 }
 

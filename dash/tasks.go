@@ -3,6 +3,8 @@ package dash
 import (
 	"context"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/queue"
 )
 
 // Tasks is what dayfly knows of tasks, and does about them, beyond the messages
@@ -34,6 +36,15 @@ type Tasks interface {
 	// Cancel has the task of an id not run, or no longer; whether there is one
 	// is not known. why may be empty.
 	Cancel(ctx context.Context, id, why string) (text string, err error)
+
+	// Limits lists limits of rate and concurrency, and Keys the unique keys that
+	// are held, both a part at a time. ErrNotFound: there is no store of records.
+	Limits(ctx context.Context, ask Ask) (LimitList, error)
+	Keys(ctx context.Context, ask Ask) (KeyList, error)
+	// ReleaseKey frees a key that the task of that id holds; that task is left alone.
+	ReleaseKey(ctx context.Context, key, id string) (text string, err error)
+	// RunNow has a message that waits for its time (Browsed.Waits) begin now.
+	RunNow(ctx context.Context, queue string, b queue.Browsed) (text string, err error)
 
 	// Runs asks the workers of a queue what they run, and returns what they said
 	// last: all of it a second or two after it was first asked for. ErrNotFound:

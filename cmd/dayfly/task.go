@@ -13,7 +13,9 @@ func taskCommand(p *place) *cobra.Command {
 		Use:   "task",
 		Short: "Show and cancel tasks, and decide about effects nobody knows of whether they happened",
 		Long: `Show what is on record of a task (dayfly task status), cancel one (dayfly task
-cancel), and decide about effects of which nobody knows whether they happened.
+cancel) or have it begin before its time (dayfly task now), list limits and unique
+keys (dayfly task limits, keys), and decide about effects of which nobody knows
+whether they happened.
 
 A task that sends a mail through the ledger (task.Once) sends it at most once.
 When its worker dies, or the mail server's answer is lost, after the sending
@@ -30,7 +32,7 @@ Both put the task back into its queue, where it goes on with what is left.`,
   dayfly task sent digest/2026-11-21/ann@example.com
   dayfly task resend digest/2026-11-21/ann@example.com`,
 	}
-	c.AddCommand(taskStatusCommand(p), taskCancelCommand(p), taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
+	c.AddCommand(taskStatusCommand(p), taskCancelCommand(p), taskNowCommand(p), taskLimitsCommand(p), taskKeysCommand(p), taskReleaseCommand(p), taskUnknownCommand(p), taskSentCommand(p), taskResendCommand(p))
 	return c
 }
 

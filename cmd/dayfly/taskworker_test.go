@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/dayfly-dev/dayfly/queue/sqsqueue"
 	"github.com/dayfly-dev/dayfly/records/open"
@@ -18,7 +19,7 @@ import (
 
 // taskworker is an application's worker: its task greet writes a line into a
 // file, once for each name, and does not know whether it did where the file lost
-// has that name.
+// has that name. Its task remind enqueues that for two days later, unless it did.
 func taskworker() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -57,7 +58,13 @@ func greeting(ctx context.Context) error {
 		}
 		return total, nil
 	})
-	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet, sum}, Ledger: l, Records: store, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
+	client := task.NewClient(q, &task.ClientOptions{Records: store})
+	remind := task.Define("remind", func(ctx context.Context, name string) error {
+		_, err := task.OrExisting(greet.Enqueue(ctx, client, []string{name}, task.Unique(name, time.Hour), task.Delay(48*time.Hour)))
+		return err
+	})
+	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: []task.Definition{greet, sum, remind}, Ledger: l, Records: store,
+		Limits: []task.Limit{{Task: "remind", Concurrency: 3}}, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
 	if err != nil {
 		return err
 	}

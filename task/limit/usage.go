@@ -53,6 +53,16 @@ func List(ctx context.Context, s *records.Store, from string, n int) (all []Usag
 	return all, next, errors.Join(broken...)
 }
 
+// Get returns how much of one limit is used, else records.ErrNotFound.
+func Get(ctx context.Context, s *records.Store, name string) (Usage, error) {
+	r, err := s.Get(ctx, prefix+name)
+	if err != nil {
+		return Usage{}, err
+	}
+	a, err := decode(r.Value)
+	return a.usage(name, time.Now()), err
+}
+
 func (a *account) usage(name string, now time.Time) Usage {
 	u := Usage{Name: name, Terms: a.terms}
 	for _, h := range a.holders {
