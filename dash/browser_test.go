@@ -107,7 +107,7 @@ func ask[T any](t *testing.T, b *browser, js string) T {
 // until waits for JavaScript to be true.
 func (b *browser) until(t *testing.T, js string) {
 	t.Helper()
-	if _, err := chromedp.Run(b, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(10*time.Second))); err != nil {
+	if _, err := chromedp.Run(b, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		t.Fatalf("never true: %s: %v", js, err)
 	}
 }

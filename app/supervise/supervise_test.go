@@ -123,7 +123,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func fixture(t *testing.T, command string) (Spec, Options, *front, *output) {
 	t.Helper()
 	f, out := &front{targets: map[string]string{}}, &output{}
-	spec := Spec{Name: "p", Command: command, Dir: t.TempDir(), HealthTimeout: time.Second, StartTimeout: 5 * time.Second,
+	spec := Spec{Name: "p", Command: command, Dir: t.TempDir(), HealthTimeout: time.Second, StartTimeout: time.Minute,
 		StopTimeout: 5 * time.Second, Instances: 1,
 		Env: func(string, int) []string { return os.Environ() }}
 	o := Options{Front: f, Output: out.add, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond, Mark: t.TempDir()}
@@ -203,8 +203,9 @@ func TestRestartIsRolling(t *testing.T) {
 }
 
 func TestRestartKeepsTheOldWhenTheNewIsSick(t *testing.T) {
+	t.Parallel()
 	spec, o, f, _ := webFixture(t)
-	spec.StartTimeout = time.Second
+	spec.StartTimeout = 4 * time.Second // in which the new one is to say that it is sick
 	g := start(t, spec, o)
 	if err := g.Ready(t.Context()); err != nil {
 		t.Fatal(err)
