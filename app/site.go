@@ -48,6 +48,7 @@ func (a *App) startSite(ctx context.Context) error {
 	if err := a.balance(&o); err != nil {
 		return err
 	}
+	a.answers(&o)
 	accessLog, err := openRotated(a.data.path("logs", "access.jsonl"))
 	if err != nil {
 		return err

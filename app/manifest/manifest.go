@@ -151,6 +151,7 @@ type Edge struct {
 	Cache   *EdgeCache        `toml:"cache"` // default: answers are not kept
 
 	EdgeBalance
+	EdgeAnswers
 }
 
 // Click is a campaign of tracked links: /NAME/?/path.

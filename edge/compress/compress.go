@@ -51,26 +51,38 @@ type handler struct {
 	types types
 }
 
+// Check returns what is wrong with the options.
+func (o *Options) Check() error {
+	_, _, err := o.normalize()
+	return err
+}
+
+func (o *Options) normalize() (Options, types, error) {
+	n := *o
+	if n.MinSize == 0 {
+		n.MinSize = defaultMinSize
+	}
+	if n.MinSize < 1 || n.MinSize > maxMinSize {
+		return n, types{}, fmt.Errorf("MinSize is %d; it must be between 1 and %d", n.MinSize, maxMinSize)
+	}
+	if n.Types == nil {
+		n.Types = DefaultTypes()
+	}
+	t, err := parseTypes(n.Types)
+	for _, p := range n.Off {
+		if err == nil {
+			err = prefix.Check(p)
+		}
+	}
+	return n, t, err
+}
+
 // New returns a handler that has next answer and compresses that. Everything an
 // http.ResponseController does works through it.
 func New(next http.Handler, o Options) (http.Handler, error) {
-	if o.MinSize == 0 {
-		o.MinSize = defaultMinSize
-	}
-	if o.MinSize < 1 || o.MinSize > maxMinSize {
-		return nil, fmt.Errorf("compress: MinSize is %d; it must be between 1 and %d", o.MinSize, maxMinSize)
-	}
-	if o.Types == nil {
-		o.Types = DefaultTypes()
-	}
-	t, err := parseTypes(o.Types)
+	o, t, err := o.normalize()
 	if err != nil {
-		return nil, err
-	}
-	for _, p := range o.Off {
-		if err := prefix.Check(p); err != nil {
-			return nil, fmt.Errorf("compress: Off: %w", err)
-		}
+		return nil, fmt.Errorf("compress: %w", err)
 	}
 	return &handler{next: next, opt: o, types: t}, nil
 }

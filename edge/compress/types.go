@@ -43,7 +43,7 @@ func parseTypes(list []string) (types, error) {
 		case typeForm.MatchString(lower):
 			t.exact = append(t.exact, lower)
 		default:
-			return t, fmt.Errorf("compress: %q is not a media type; write one such as text/html, text/* or *+json", s)
+			return t, fmt.Errorf("%q is not a media type; write one such as text/html, text/* or *+json", s)
 		}
 	}
 	return t, nil
