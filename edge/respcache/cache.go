@@ -14,8 +14,10 @@ type Cache struct {
 	seed   maphash.Seed
 	shards [64]shard
 	passes passes
-	meter  meter
-	disk   *disk // nil: none
+	// encodings are forms of Accept-Encoding.
+	encodings encodings
+	meter     meter
+	disk      *disk // nil: none
 
 	// filling is the bytes of bodies that are being received.
 	filling atomic.Int64

@@ -3,7 +3,6 @@ package respcache
 import (
 	"container/list"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,7 +18,7 @@ const (
 	// waitingWrites bounds the bodies that wait for the disk, by number; they
 	// are in memory anyway.
 	waitingWrites = 256
-	fileFolders   = 256
+	fileFolders   = 16
 )
 
 // A disk keeps objects in files, one each, written beside the requests by one
@@ -34,6 +33,7 @@ type disk struct {
 
 	mu     sync.Mutex // guards what follows, and the files
 	closed bool
+	queued int // jobs that are not done
 	next   uint64
 	files  list.List // of *object, the newest at the front
 	bytes  int64
@@ -58,13 +58,13 @@ type job struct {
 func openDisk(c *Cache) (*disk, error) {
 	d := &disk{c: c, dir: c.opt.Dir, jobs: make(chan job, waitingWrites), done: make(chan struct{})}
 	for i := range fileFolders {
-		if err := os.MkdirAll(filepath.Join(d.dir, fmt.Sprintf("%02x", i)), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(d.dir, fmt.Sprintf("%x", i)), 0o700); err != nil {
 			return nil, fmt.Errorf("respcache: %w", err)
 		}
 	}
 	c.disk = d
 	for i := range fileFolders {
-		if err := d.scan(fmt.Sprintf("%02x", i)); err != nil {
+		if err := d.scan(fmt.Sprintf("%x", i)); err != nil {
 			return nil, fmt.Errorf("respcache: %w", err)
 		}
 	}
@@ -140,7 +140,17 @@ func (d *disk) run() {
 			d.c.meter.diskDropped.Add(1)
 			d.c.opt.Log.Warn("an answer was not cached on disk", "error", err)
 		}
+		d.mu.Lock()
+		d.queued--
+		d.mu.Unlock()
 	}
+}
+
+// waiting is how many objects are still to be written.
+func (d *disk) waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queued
 }
 
 // close writes what waits.
@@ -175,6 +185,7 @@ func (d *disk) put(j job) {
 	}
 	select {
 	case d.jobs <- j:
+		d.queued++
 		d.mu.Unlock()
 	default:
 		d.mu.Unlock()
@@ -201,7 +212,7 @@ func (d *disk) do(j job) error {
 	n := d.next
 	d.next++
 	d.mu.Unlock()
-	name := filepath.Join(fmt.Sprintf("%02x", n%fileFolders), fmt.Sprintf("%016x", n))
+	name := filepath.Join(fmt.Sprintf("%x", n%fileFolders), fmt.Sprintf("%016x", n))
 	path := filepath.Join(d.dir, name)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -272,7 +283,7 @@ func (d *disk) load(o *object) ([]byte, bool) {
 	if _, err := f.ReadAt(body, headBytes); err != nil && (err != io.EOF || o.length > 0) {
 		return nil, false
 	}
-	return body, crc32.Checksum(body, castagnoli) == o.sum
+	return body, sum(body) == o.sum
 }
 
 // remove deletes an object's file.

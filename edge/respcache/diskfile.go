@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -59,12 +59,12 @@ func (h head) encode() []byte {
 	b = binary.LittleEndian.AppendUint32(b, h.bodySum)
 	b = binary.LittleEndian.AppendUint32(b, h.recordSum)
 	b = binary.LittleEndian.AppendUint32(b, 0)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.LittleEndian.AppendUint32(b, sum(b))
 }
 
 func decodeHead(b []byte) (head, error) {
 	if len(b) != headBytes || string(b[:8]) != fileMagic || binary.LittleEndian.Uint32(b[8:]) != fileVersion ||
-		binary.LittleEndian.Uint32(b[36:]) != crc32.Checksum(b[:36], castagnoli) {
+		binary.LittleEndian.Uint32(b[36:]) != sum(b[:36]) {
 		return head{}, errDamaged
 	}
 	h := head{record: int64(binary.LittleEndian.Uint32(b[12:])), body: int64(binary.LittleEndian.Uint64(b[16:])),
@@ -90,7 +90,7 @@ func readRecord(f io.ReaderAt) (head, record, error) {
 	if _, err := f.ReadAt(text, headBytes+h.body); err != nil && !(err == io.EOF && len(text) == 0) {
 		return h, r, errDamaged
 	}
-	if crc32.Checksum(text, castagnoli) != h.recordSum || json.Unmarshal(text, &r) != nil || !r.plausible() {
+	if sum(text) != h.recordSum || json.Unmarshal(text, &r) != nil || !r.plausible() {
 		return h, r, errDamaged
 	}
 	return h, r, nil
@@ -110,7 +110,7 @@ func encodeFile(f *os.File, o *object, body []byte, whole bool) (int64, error) {
 	if len(text) > maxRecord {
 		return 0, errDamaged
 	}
-	h := head{body: o.length, record: int64(len(text)), bodySum: o.sum, recordSum: crc32.Checksum(text, castagnoli)}
+	h := head{body: o.length, record: int64(len(text)), bodySum: o.sum, recordSum: sum(text)}
 	if whole {
 		if _, err := f.WriteAt(body, headBytes); err != nil {
 			return 0, err
@@ -150,7 +150,8 @@ func (r *record) object(c *Cache, h head) (*object, bool) {
 		return nil, false
 	}
 	m.prepare(c)
-	o := &object{key: r.Key, vary: r.Vary, variant: string(r.Variant), length: h.body, sum: h.bodySum}
+	o := &object{key: r.Key, vary: r.Vary, variant: string(r.Variant), length: h.body,
+		size: []string{strconv.FormatInt(h.body, 10)}, sum: h.bodySum}
 	o.meta.Store(m)
 	return o, true
 }

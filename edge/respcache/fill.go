@@ -1,7 +1,6 @@
 package respcache
 
 import (
-	"hash/crc32"
 	"maps"
 	"net/http"
 	"slices"
@@ -270,7 +269,7 @@ func (x *fill) complete() {
 	f.mu.Lock()
 	if x.length >= 0 && f.base+int64(len(f.buf)) != x.length && bodyAllowed(f.m.status) {
 		f.mu.Unlock()
-		x.abort(errBroken)
+		x.abort(http.ErrAbortHandler)
 		return
 	}
 	if f.wide {
@@ -286,7 +285,7 @@ func (x *fill) complete() {
 	}
 	f.mu.Unlock()
 	o := f.o
-	o.length, o.sum = int64(len(body)), crc32.Checksum(body, castagnoli)
+	o.length, o.size, o.sum = int64(len(body)), []string{strconv.Itoa(len(body))}, sum(body)
 	o.body.Store(&body)
 	if x.h.insert(o, x.r, f) && x.h.disk != nil {
 		x.h.disk.write(o)

@@ -20,6 +20,7 @@ type object struct {
 	meta    atomic.Pointer[meta]
 	body    atomic.Pointer[[]byte] // nil: on disk only
 	length  int64                  // of the body
+	size    []string               // the length, as Content-Length
 	sum     uint32                 // CRC-32C of the body
 	uses    atomic.Uint32          // since the eviction looked at it, at most 3
 	gone    atomic.Bool            // removed from the store
@@ -70,6 +71,9 @@ const (
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sum is CRC-32C.
+func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // newMeta makes what is stored of an answer. It reports false if the header
 // is too large to be stored.

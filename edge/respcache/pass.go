@@ -23,6 +23,9 @@ type passing struct {
 func (h *handler) pass(w http.ResponseWriter, r *http.Request, p passing) {
 	pw := &passed{ResponseWriter: w, h: h, r: r, p: p, asked: time.Now()}
 	h.application.ServeHTTP(pw, r)
+	if !pw.begun && p.unsafe && r.Context().Err() == nil { // an empty answer, whose head net/http writes
+		pw.invalidate(pw.Header())
+	}
 }
 
 // passed looks at the head of an answer that is not stored.

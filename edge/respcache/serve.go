@@ -72,7 +72,7 @@ func (c *Cache) serve(w http.ResponseWriter, r *http.Request, o *object, m *meta
 		return
 	}
 	if bodyAllowed(m.status) {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		h["Content-Length"] = o.size
 	}
 	w.WriteHeader(m.status)
 	if r.Method != http.MethodHead && len(body) > 0 {

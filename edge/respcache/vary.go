@@ -40,7 +40,7 @@ func (c *Cache) selecting(b []byte, r *http.Request, names []string) ([]byte, bo
 		if values == nil {
 			b = append(b, 0) // absent is not empty
 		} else if name == "Accept-Encoding" {
-			b = appendEncodings(append(b, 1), values)
+			b = append(append(b, 1), c.encodings.form(values)...)
 		} else {
 			n := len(b)
 			b = appendList(append(b, 1), values)
