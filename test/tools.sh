@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(chromium curl memcached libmemcached-tools postgresql mariadb-server swaks wrk python3-venv gcc libc6-dev iproute2)
+packages=(chromium curl memcached libmemcached-tools postgresql mariadb-server swaks wrk python3-venv gcc libc6-dev iproute2 libnss3-tools)
 missing=()
 for p in "${packages[@]}"; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
@@ -58,4 +58,11 @@ if ! cmp -s test/gocloud/go.sum .tools/.awssnssqs || [ ! -e .tools/awssnssqs.tes
 	echo "building gocloud.dev's tests into .tools"
 	go test -C test/gocloud -c -o ../../.tools/awssnssqs.test gocloud.dev/pubsub/awssnssqs
 	cp test/gocloud/go.sum .tools/.awssnssqs
+fi
+
+# An ACME server and its DNS server.
+if ! cmp -s test/acme/go.sum .tools/.acme || [ ! -e .tools/pebble ] || [ ! -e .tools/pebble-challtestsrv ]; then
+	echo "building Pebble into .tools"
+	go build -C test/acme -o ../../.tools/ github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv
+	cp test/acme/go.sum .tools/.acme
 fi
