@@ -28,7 +28,7 @@ func explainListen(address string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listen on %s: %w; ports below 1024 need a right: choose another in [listen], or allow it with `sudo setcap cap_net_bind_service=+ep` on the dayfly binary", address, err)
+		return fmt.Errorf("listen on %s: %w; ports below 1024 need a right: choose another in [listen], or allow it with `sudo setcap cap_net_bind_service=+ep` on the dayfly binary, or AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit", address, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen on %s: %w; this machine has no such address: change [listen]", address, err)
 	}

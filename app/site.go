@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge"
@@ -32,12 +32,9 @@ func (a *App) startSite(ctx context.Context) error {
 	for _, name := range m.HTTP() {
 		o.HealthPath, o.HealthTimeout = m.Process[name].Health, time.Duration(m.Process[name].HealthTimeout)
 	}
-	for _, network := range m.Edge.Trusted {
-		p, err := netip.ParsePrefix(network)
-		if err != nil {
-			return err
-		}
-		o.Trusted = append(o.Trusted, p)
+	secure, err := a.listenHTTPS(&o)
+	if err != nil {
+		return err
 	}
 	for name, c := range m.Edge.Click {
 		o.Clicks[name] = edge.Campaign{Source: c.UTM.Source, Medium: c.UTM.Medium, Campaign: c.UTM.Campaign}
@@ -66,25 +63,43 @@ func (a *App) startSite(ctx context.Context) error {
 		return errors.Join(err, e.Close())
 	}
 	a.onStop("edge", func(context.Context) error { return e.Close() })
+	if err := a.trust(e); err != nil {
+		return err
+	}
 	l, note, err := listen(m.Listen.Edge)
 	if err != nil {
 		return err
 	}
+	if err := secure.start(e, l); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	url := "http://" + visitable(l.Addr())
+	if m.Edge.ProxyProtocol {
+		l = e.ProxyProtocol(l)
+	}
 	server := closing{edge.NewFront(edge.Server(e), a.log)}
 	a.serve("site", l, server)
-	a.drainSite = server.Shutdown
-	url := "http://" + visitable(l.Addr())
+	a.drainSite = secure.shutdown(server.Shutdown)
+	if v := secure.url(); v != "" {
+		note, url = joined(secure.note, "by http at "+url, note), v
+	}
 	a.addresses = slices.Insert(a.addresses, 0, Address{"Site", url, note})
-	if m.Edge.Host != "" && !isLoopback(l.Addr()) {
+	if m.Edge.Host != "" && !isLoopback(l.Addr()) && secure == nil {
 		url = "https://" + m.Edge.Host
 	}
 	if v := a.environ["SITE_URL"]; v != "" {
 		url = v
 	}
 	a.variables.set("SITE_URL", url)
+	a.variables.set("TRUSTED_PROXIES", "loopback") // the edge asks the instances from there
 	a.history = startHistory(e)
 	a.onStop("history", func(context.Context) error { a.history.stop(); return nil })
 	return nil
+}
+
+// joined is the notes that there are.
+func joined(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
 }
 
 func isLoopback(addr net.Addr) bool {

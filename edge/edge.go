@@ -179,6 +179,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Host != "" && !validHost(r.Host):
 		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
 	case len(e.limits) > 0 && !x.admit():
+	case e.opt.HTTPS.Challenge != nil && e.challenge(x):
 	case (e.apex != "" || e.opt.HTTPS.Redirect) && e.redirect(x):
 	case len(e.opt.Clicks) > 0 && e.serveClick(x):
 	case r.URL.Path == ScriptPath:

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type HTTPS struct {
 	// Ready reports whether https works yet; until then nothing is redirected to
 	// it. It is asked for each request by http. Default nil: always.
 	Ready func() bool
+	// Challenge answers an ACME server's question, path /.well-known/acme-challenge/,
+	// and reports whether it was one of its own. Default nil: the application answers.
+	Challenge func(http.ResponseWriter, *http.Request) bool
 	// HSTS has browsers keep to https by themselves (RFC 6797). It is sent over https
 	// only, by Options.Host and its apex. Default: not sent.
 	HSTS HSTS
@@ -87,6 +91,11 @@ func (h *HTTPS) normalize(host string) error {
 }
 
 const challengePath = "/.well-known/acme-challenge/"
+
+// challenge answers an ACME server.
+func (e *Edge) challenge(x *exchange) bool {
+	return strings.HasPrefix(x.r.URL.Path, challengePath) && e.opt.HTTPS.Challenge(x, x.r)
+}
 
 // stays reports whether a request by http is answered where it was asked:
 // an ACME server's, which must see the challenge of that very name, and a

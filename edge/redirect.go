@@ -19,6 +19,10 @@ func apexOf(host string) string {
 	return apex
 }
 
+// Apex is the name whose requests are redirected to Options.Host, "" if there is
+// none.
+func (e *Edge) Apex() string { return e.apex }
+
 // redirect answers a request for the apex, or by http where https is wanted,
 // with a redirect to where it belongs: in one step, save where HSTS's lists want
 // two. It cannot loop: see plain, and the host it redirects to is not the apex.

@@ -58,6 +58,7 @@ func (m *Manifest) setDefaults() {
 		m.Edge.Hold = Duration(10 * time.Second)
 	}
 	m.balanceDefaults()
+	m.httpsDefaults()
 	setDefault(&m.Mail.From, m.Name+"@localhost")
 	setDefault(&m.Listen.Edge, "127.0.0.1:8080")
 	setDefault(&m.Listen.Dashboard, "127.0.0.1:8081")

@@ -145,13 +145,14 @@ type Bucket struct {
 // Edge is the HTTP front.
 type Edge struct {
 	Host    string            `toml:"host"`    // canonical host name; its apex is redirected to it
-	Trusted []string          `toml:"trusted"` // networks (CIDR) whose forwarded headers are believed; default none
+	Trusted []string          `toml:"trusted"` // networks whose forwarded headers are believed: CIDRs, "loopback", "private", "cloudfront", "aws:SERVICE"; default none
 	Hold    Duration          `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
 	Click   map[string]*Click `toml:"click"`
 	Cache   *EdgeCache        `toml:"cache"` // default: answers are not kept
 
 	EdgeBalance
 	EdgeAnswers
+	EdgeHTTPS
 }
 
 // Click is a campaign of tracked links: /NAME/?/path.
@@ -175,6 +176,7 @@ type Mail struct {
 // is replaced by a free one, and said; port 0 asks for a free one.
 type Listen struct {
 	Edge      string `toml:"edge"`      // default 127.0.0.1:8080
+	HTTPS     string `toml:"https"`     // default 127.0.0.1:8443; with [edge.tls]
 	Dashboard string `toml:"dashboard"` // default 127.0.0.1:8081
 	AWS       string `toml:"aws"`       // default 127.0.0.1:4566
 	Cache     string `toml:"cache"`     // default 127.0.0.1:11211; further caches on the ports after it

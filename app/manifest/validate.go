@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
@@ -275,11 +274,7 @@ func (c *checker) front() {
 	if strings.ContainsAny(m.Edge.Host, "/: ") {
 		c.fail("edge.host", "edge.host is a bare host name such as \"www.example.com\"")
 	}
-	for _, t := range m.Edge.Trusted {
-		if _, err := netip.ParsePrefix(t); err != nil {
-			c.fail("edge.trusted", "%q is not a network such as \"10.0.0.0/8\"", t)
-		}
-	}
+	c.https()
 	c.duration("edge.hold", m.Edge.Hold, 0, 5*time.Minute)
 	c.edgeCache()
 	c.edgeAnswers()
@@ -292,8 +287,11 @@ func (c *checker) front() {
 			}
 		}
 	}
-	for key, address := range map[string]string{"edge": m.Listen.Edge, "dashboard": m.Listen.Dashboard,
+	for key, address := range map[string]string{"edge": m.Listen.Edge, "https": m.Listen.HTTPS, "dashboard": m.Listen.Dashboard,
 		"aws": m.Listen.AWS, "cache": m.Listen.Cache, "smtp": m.Listen.SMTP} {
+		if key == "https" && address == "" {
+			continue // no [edge.tls]
+		}
 		host, port, err := net.SplitHostPort(address)
 		n, errPort := strconv.ParseUint(port, 10, 16)
 		if err != nil || errPort != nil || n > 65535 || (host != "localhost" && net.ParseIP(host) == nil) {

@@ -133,10 +133,10 @@ func (a *Authority) Ready() bool {
 	return slices.ContainsFunc(a.cache.AllMatchingCertificates(a.hosts[0]), func(c certmagic.Certificate) bool { return !c.Expired() })
 }
 
-// Challenges answers an authority's questions by HTTP, those of challenges that
-// another machine began too, and leaves all else to next.
-func (a *Authority) Challenges(next http.Handler) http.Handler {
-	return a.issuer.HTTPChallengeHandler(next)
+// Challenge answers an authority's question by HTTP, that of a challenge which
+// another machine began too, and reports whether it was one.
+func (a *Authority) Challenge(w http.ResponseWriter, r *http.Request) bool {
+	return a.issuer.HandleHTTPChallenge(w, r)
 }
 
 // Close implements Source.

@@ -182,7 +182,11 @@ func TestHTTP01(t *testing.T) {
 	store := records.New(memrecords.New())
 	nowhere := "https://" + free(t) + "/dir"
 	other := open(t, cert.ACME{Hosts: []string{"other.example"}, Directory: nowhere, HTTP: plain.Addr(), Records: store})
-	serveHTTP(t, plain, other.Challenges(http.NotFoundHandler()))
+	serveHTTP(t, plain, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !other.Challenge(w, r) {
+			http.NotFound(w, r)
+		}
+	}))
 	first := open(t, cert.ACME{Hosts: []string{host}, Email: "ops@shop.example", Directory: a.directory, Roots: a.server,
 		HTTP: plain.Addr(), Records: store, Check: 200 * time.Millisecond})
 	serve(t, secure, first.Config())
