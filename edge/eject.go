@@ -103,14 +103,17 @@ func (e *Edge) judge(t *target, now time.Time) {
 // called with Edge.mu held; ejected does the rest without.
 func (e *Edge) eject(t *target, reason string, now time.Time) bool {
 	r, o := &t.record, &e.opt.Balance
-	r.strikes = 0
-	if o.Eject == EjectNever || !t.available() {
+	if o.Eject == EjectNever || r.out || t.draining || t.gone {
 		return false
 	}
 	in, least := e.inRotation()
-	if in-1 < least {
+	if t.available() { // or it refused a connection, and a check brings it back soon
+		in--
+	}
+	if in < least {
 		return false
 	}
+	r.strikes = 0
 	if r.last == 0 || now.Sub(r.back) > 10*r.last {
 		r.last = o.EjectTime
 	} else {
@@ -186,4 +189,16 @@ func (e *Edge) left() {
 		}
 	}
 	e.lookAgain()
+}
+
+// others reports whether another target than t is available.
+func (e *Edge) others(t *target) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, o := range e.targets {
+		if o != t && o.available() {
+			return true
+		}
+	}
+	return false
 }

@@ -13,6 +13,7 @@ import (
 type failure struct {
 	kind   failureKind
 	reused bool // on a connection that had served before
+	passed bool // interim answers went to the client
 	err    error
 }
 
@@ -69,6 +70,8 @@ func (e *Edge) proxy(x *exchange) {
 			if !f.reused {
 				unanswered++
 			}
+		case f.kind == garbled && !f.passed && repeatable(x.r) && body.again() && unanswered == 0 && e.others(t):
+			unanswered++ // nothing of it went to the client
 		default:
 			x.explain(f)
 			return
@@ -133,6 +136,7 @@ type delivery struct {
 	keep    bool // the connection can serve another request
 	stream  bool // counted as a stream
 	broken  bool // the answer broke off
+	passed  bool // interim answers went to the client
 	ended   bool // the target has done its part
 	status  int  // of the answer
 }
@@ -257,6 +261,7 @@ func (d *delivery) receive() (*http.Response, *failure) {
 			}
 			d.x.out.WriteHeader(s)
 			clear(h)
+			d.passed = true
 		}
 	}
 	return nil, d.diagnose(errors.New("too many interim answers"), garbled)
@@ -280,7 +285,7 @@ func (d *delivery) firstByte() *failure {
 
 // diagnose finds out why there is no answer.
 func (d *delivery) diagnose(err error, otherwise failureKind) *failure {
-	f := &failure{kind: otherwise, reused: d.c.reused, err: err}
+	f := &failure{kind: otherwise, reused: d.c.reused, passed: d.passed, err: err}
 	cerr := d.up.clientErr()
 	switch {
 	case isTooLarge(cerr):

@@ -28,7 +28,7 @@ func childMain() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}
+	srv := &http.Server{Handler: misbehaving(http.HandlerFunc(childAnswer))}
 	go srv.Serve(l)
 	fmt.Println(l.Addr())
 	<-ctx.Done()
@@ -37,15 +37,68 @@ func childMain() {
 	}
 }
 
+// childAnswer answers with what was sent, and writes it down if there is where.
+func childAnswer(w http.ResponseWriter, r *http.Request) {
+	path := os.Getenv("EDGE_TEST_LEDGER")
+	if path == "" || r.Method != "POST" {
+		io.Copy(w, r.Body)
+		return
+	}
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(string(sent) + "\n") // one write: instances do not mix
+		f.Close()
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Write(sent)
+}
+
+// misbehaving answers what is not HTTP from SIGUSR1 on, and resets connections
+// from SIGUSR2 on. Its health check passes all the time.
+func misbehaving(h http.Handler) http.Handler {
+	var how atomic.Value
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for s := range signals {
+			how.Store(s)
+		}
+	}()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		as := how.Load()
+		if as == nil || r.URL.Path == "/healthz" {
+			h.ServeHTTP(w, r)
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		if as == os.Signal(syscall.SIGUSR1) {
+			io.WriteString(c, "220 this is no HTTP\r\n")
+		} else if tcp, ok := c.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		c.Close()
+	})
+}
+
 type child struct {
 	cmd *exec.Cmd
 	url string
 }
 
-func startChild(t testing.TB) *child {
+func startChild(t testing.TB, env ...string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "EDGE_TEST_CHILD=1")
+	cmd.Env = append(append(os.Environ(), "EDGE_TEST_CHILD=1"), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
