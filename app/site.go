@@ -46,7 +46,11 @@ func (a *App) startSite(ctx context.Context) error {
 		return err
 	}
 	a.answers(&o)
-	accessLog, err := openRotated(a.data.path("logs", "access.jsonl"))
+	name := "access.jsonl"
+	if o.AccessLogFormat = m.Edge.Log.Format; o.AccessLogFormat == edge.LogCombined {
+		name = "access.log"
+	}
+	accessLog, err := openRotated(a.data.path("logs", name))
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,12 @@ const (
 	accessLogDelay = 100 * time.Millisecond // how long a line waits for others
 )
 
-// An accessLog writes a line of JSON a request. Requests append to a bounded
+// An accessLog writes a line a request. Requests append to a bounded
 // buffer and never wait; one goroutine writes. The address's query is left
 // out: it may hold what is secret.
 type accessLog struct {
 	w       io.Writer
+	line    func([]byte, *exchange, time.Duration) []byte // appends one
 	dropped atomic.Uint64
 
 	mu   sync.Mutex
@@ -33,8 +34,11 @@ type accessLog struct {
 	done chan struct{}
 }
 
-func newAccessLog(w io.Writer) *accessLog {
-	l := &accessLog{w: w, some: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+func newAccessLog(w io.Writer, format string) *accessLog {
+	l := &accessLog{w: w, line: appendAccessLine, some: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	if format == LogCombined {
+		l.line = appendCombined
+	}
 	go l.run()
 	return l
 }
@@ -42,7 +46,7 @@ func newAccessLog(w io.Writer) *accessLog {
 // write adds the line of one exchange, or counts it as dropped.
 func (l *accessLog) write(x *exchange, total time.Duration) {
 	var room [1024]byte
-	line := appendAccessLine(room[:0], x, total)
+	line := l.line(room[:0], x, total)
 	l.mu.Lock()
 	if len(l.buf)+len(line) > accessLogRoom {
 		l.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -70,7 +71,7 @@ func (w blockedWriter) Write(p []byte) (int, error) {
 // bound; every lost line is counted.
 func TestAccessLogNeverBlocks(t *testing.T) {
 	w := blockedWriter{make(chan struct{})}
-	l := newAccessLog(w)
+	l := newAccessLog(w, LogJSON)
 	x := &exchange{r: &http.Request{Method: "GET", URL: mustURL("/" + strings.Repeat("a", 1000))}}
 	const n = 3 * accessLogRoom / 1000
 	for range n {
@@ -113,4 +114,21 @@ func mustURL(s string) *url.URL {
 		panic(err)
 	}
 	return u
+}
+
+// TestCombinedLog: a line is read by the usual expression for such lines, whatever
+// the request holds.
+func TestCombinedLog(t *testing.T) {
+	var log buffer
+	s := newSite(t, Options{AccessLog: &log, AccessLogFormat: LogCombined})
+	s.add(t, "web.1", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "12345") })
+	s.get(t, "/a%22%0ab%C3%A4?token=secret", "User-Agent", "x\"y\\z \xff", "Referer", "http://r/?token=secret")
+	eventually(t, "written", func() bool { return strings.HasSuffix(log.String(), "\n") })
+	form := regexp.MustCompile(`^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /a%22%0ab%C3%A4 HTTP/1\.1" 200 5 "http://r/" "x\\x22y\\x5cz \\xff"\n$`)
+	if !form.MatchString(log.String()) {
+		t.Errorf("%q", log.String())
+	}
+	if _, err := New(Options{AccessLogFormat: "common"}); err == nil || !strings.Contains(err.Error(), `"common" must be "json" or "combined"`) {
+		t.Errorf("a format that is not known: %v", err)
+	}
 }

@@ -16,7 +16,7 @@ import (
 const (
 	clickFormat   = `{"format":"dayfly-clicks","version":2}` + "\n"
 	clickFormat1  = `{"format":"dayfly-clicks","version":1}` + "\n" // had neither visitors nor salts; written anew as 2
-	maxClickLinks = 50_000 // distinct campaign, path and day
+	maxClickLinks = 50_000                                          // distinct campaign, path and day
 	// maxPathsPerDay bounds one campaign's day, so that one day of nonsense
 	// does not take the room of the next.
 	maxPathsPerDay = 5_000

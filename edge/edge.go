@@ -121,7 +121,7 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	if o.AccessLog != nil {
-		e.access = newAccessLog(o.AccessLog)
+		e.access = newAccessLog(o.AccessLog, o.AccessLogFormat)
 	}
 	return e, nil
 }

@@ -83,9 +83,11 @@ type Options struct {
 	// Field and Told are set by the edge. Default nil: no cache.
 	Cache *respcache.Options
 
-	// AccessLog receives one line of JSON a request. A writer that is slow or
+	// AccessLog receives one line a request. A writer that is slow or
 	// fails costs lines, never requests. Default nil: no access log.
 	AccessLog io.Writer
+	// AccessLogFormat is LogJSON (default) or LogCombined.
+	AccessLogFormat string
 
 	// Static serves files. Default: none.
 	Static Static
@@ -166,6 +168,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if err := o.HTTPS.normalize(o.Host); err != nil {
 		return o, err
+	}
+	if o.AccessLogFormat != "" && o.AccessLogFormat != LogJSON && o.AccessLogFormat != LogCombined {
+		return o, fmt.Errorf("edge: access log format %q must be %q or %q", o.AccessLogFormat, LogJSON, LogCombined)
 	}
 	if err := o.defaults(); err != nil {
 		return o, err

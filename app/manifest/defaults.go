@@ -53,6 +53,9 @@ func (m *Manifest) setDefaults() {
 	}
 	m.staticDefaults()
 	m.Edge.Cache.setDefaults(m.has)
+	if !m.has("edge.log.format") {
+		m.Edge.Log.Format = "json"
+	}
 	m.Edge.EdgeAnswers.setDefaults(m.has)
 	if !m.has("edge.hold") {
 		m.Edge.Hold = Duration(10 * time.Second)

@@ -149,6 +149,7 @@ type Edge struct {
 	Hold    Duration          `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
 	Click   map[string]*Click `toml:"click"`
 	Cache   *EdgeCache        `toml:"cache"` // default: answers are not kept
+	Log     EdgeLog           `toml:"log"`
 
 	EdgeBalance
 	EdgeAnswers
