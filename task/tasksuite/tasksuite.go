@@ -47,7 +47,7 @@ type Harness struct {
 
 // Run runs what a worker does with its queue.
 func Run(t *testing.T, h Harness) {
-	h.run(t, basicTests, failureTests, timeTests, leaseTests, payloadTests)
+	h.run(t, basicTests, failureTests, timeTests, leaseTests, payloadTests, priorityTests)
 }
 
 // RunOnce runs what concerns effects, and what else processes agree on by the
@@ -131,6 +131,12 @@ func newRig(t *testing.T, h Harness) *rig {
 // test, and returns what Run did.
 func (r *rig) work(o task.WorkerOptions) (stop func() error) {
 	r.Helper()
+	return r.workOf([]task.Source{{Queue: r.q}}, o)
+}
+
+// workOf starts a worker of several queues likewise.
+func (r *rig) workOf(of []task.Source, o task.WorkerOptions) (stop func() error) {
+	r.Helper()
 	if o.Backoff == (task.Backoff{}) {
 		o.Backoff = task.Backoff{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond}
 	}
@@ -138,7 +144,7 @@ func (r *rig) work(o task.WorkerOptions) (stop func() error) {
 		o.Wait = time.Second // a request that is broken off at a stop is soon over
 	}
 	o.Ledger, o.Payloads, o.OnResult = r.book, r.h.Payloads, r.results.add
-	w, err := task.NewWorker(r.q, o)
+	w, err := task.NewWorkerOf(of, o)
 	if err != nil {
 		r.Fatal(err)
 	}
