@@ -31,6 +31,9 @@ type KeyList struct {
 // OfID is the page of the task that holds the key.
 func (k Key) OfID() string { return taskAddress(k.ID) }
 
+// Anchor is the id of the question whether it is to be released.
+func (k Key) Anchor() string { return anchor("release", k.Key+" "+k.ID) }
+
 // Find is where its message is looked for.
 func (k Key) Find() string {
 	return address(messageFilter{Text: k.ID}.query(""), "queues", k.Queue)

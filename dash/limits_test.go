@@ -28,15 +28,15 @@ func rows(t *testing.T, f *fixture, path, table string) (all []string) {
 func TestLimits(t *testing.T) {
 	f := newFixture(t)
 	want := []string{
-		"default | 50 at once | 50 of 50 in 4 workers | 31 tasks in workers; those sent away come again until in 11 min",
+		"default | 50 at once | 50 of 50 in 4 workers | 31 tasks in workers; the last of those sent away comes again in 11 min",
 		"default call_api | 100 a minute, 20 after a rest | the next begins in 1.2 s | 1 task in workers",
-		"default import per tenant each of its own | 2 at once; 10 in 10 s | as listed, where used | –",
+		"default import per tenant each of its own | 2 at once; 10 in 10 s | a row for each in use | –",
 	}
 	got := rows(t, f, "/limits", "table.limits")
 	if len(got) != len(f.tasks.limits) || !cmp.Equal(got[:3], want) {
 		t.Error(cmp.Diff(want, got))
 	}
-	if got[4] != "the provider's own <b>limit | 1,000 a day | nothing | –" || !strings.HasPrefix(got[5], "old | not said by its workers | ") {
+	if got[4] != "the provider's own <b>limit | 1,000 a day | nothing | –" || !strings.HasPrefix(got[5], "old | not said by its workers | 3 in 2 workers | ") {
 		t.Errorf("%q", got[4:])
 	}
 	if got := rows(t, f, "/limits?q=TENANT=a", "table.limits"); len(got) != 1 {

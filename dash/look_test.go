@@ -24,6 +24,7 @@ func TestLook(t *testing.T) {
 	f := newFixture(t)
 	f.Refresh, f.Now = 2*time.Second, func() time.Time { return now }
 	fill(t, f)
+	fillWaiting(t, f)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	go func() {
@@ -82,5 +83,20 @@ func fill(t testing.TB, f *fixture) {
 	f.put(t, "archives", "net.zip", "application/zip", []byte("PK\x03\x04\x00\x00\x00"))
 	for i := range 120 {
 		f.put(t, "archives", fmt.Sprintf("go/module-%03d.zip", i), "application/zip", []byte("PK\x03\x04"))
+	}
+}
+
+// fillWaiting sends what waits for two days, and what waits for a limit.
+func fillWaiting(t testing.TB, f *fixture) {
+	t.Helper()
+	for body, limit := range map[string]string{`{"specversion":"1.0","type":"remind","id":"0197-far","notbefore":"` + now.Add(50*time.Hour).Format(time.RFC3339) + `"}`: "",
+		`{"specversion":"1.0","type":"call_api","id":"0197-limited"}`: "mails call_api=" + longID} {
+		o := queue.Outgoing{Body: body, Delay: 14 * time.Minute}
+		if limit != "" {
+			o.Attributes = map[string]queue.Attribute{attrLimit: {DataType: "String", String: limit}}
+		}
+		if _, err := f.queues.Send(context.Background(), "mails", []queue.Outgoing{o}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -102,10 +102,13 @@ func (w Worker) Name() string {
 func (r TaskRun) Row() string { return r.Worker + " " + r.ID }
 
 // Anchor is the id of the question whether it is to be cancelled.
-func (r TaskRun) Anchor() string {
+func (r TaskRun) Anchor() string { return anchor("cancel", r.Row()) }
+
+// anchor is an id for a page, of whatever text.
+func anchor(what, of string) string {
 	h := fnv.New64a()
-	h.Write([]byte(r.Row())) //nolint:errcheck // it cannot fail
-	return fmt.Sprintf("cancel-%x", h.Sum64())
+	h.Write([]byte(of)) //nolint:errcheck // it cannot fail
+	return fmt.Sprintf("%s-%x", what, h.Sum64())
 }
 
 // OfID is the page of the task.
