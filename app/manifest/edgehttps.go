@@ -44,7 +44,7 @@ type HSTS struct {
 	Preload    bool     `toml:"preload"`    // to be built into browsers; needs subdomains and 365d
 }
 
-// Header is what is sent.
+// options are what the edge is told.
 func (h *HSTS) options() edge.HSTS {
 	if h == nil {
 		return edge.HSTS{}
@@ -55,6 +55,34 @@ func (h *HSTS) options() edge.HSTS {
 // HTTPSOptions are what the edge is told of https, save for the port.
 func (e *Edge) HTTPSOptions() edge.HTTPS {
 	return edge.HTTPS{Redirect: e.HTTPS, Own: e.TLS != nil, Hosts: e.Hosts, HSTS: e.HSTS.options()}
+}
+
+// HTTPSLines say for people how the site is kept to https, and whom it trusts.
+func (e *Edge) HTTPSLines() (lines []string) {
+	if t := e.TLS; t != nil {
+		switch {
+		case t.Local:
+			lines = append(lines, "local certificates, which `dayfly tls trust` has browsers trust")
+		case t.ACME != "":
+			lines = append(lines, "certificates from "+t.ACME)
+		default:
+			lines = append(lines, "the certificate in "+t.Cert)
+		}
+	}
+	if e.HTTPS {
+		lines = append(lines, "http is redirected to it")
+	}
+	if h := e.HSTS.options().Header(); h != "" {
+		lines = append(lines, "browsers are told "+h)
+	}
+	if len(e.Trusted) > 0 {
+		text := "believes " + strings.Join(e.Trusted, ", ")
+		if e.ProxyProtocol {
+			text += ", whose connections begin with a PROXY header"
+		}
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 func (m *Manifest) httpsDefaults() {

@@ -150,6 +150,9 @@ func describe(out io.Writer, m *manifest.Manifest) {
 	if m.Static.Dir != "" {
 		row("static", m.Static.Dir, "under "+m.Static.Prefix)
 	}
+	for _, line := range m.Edge.HTTPSLines() {
+		row("https", "", line)
+	}
 	for _, name := range keys(m.Edge.Click) {
 		row("click", name, "/"+name+"/?/…")
 	}
