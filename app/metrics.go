@@ -120,7 +120,7 @@ func (m *metrics) traffic() []*promtext.Family {
 	retried.Add(float64(s.Retried))
 	dropped := promtext.New(promtext.Counter, "dayfly_edge_log_dropped_total", "Lines of the access log that were lost.")
 	dropped.Add(float64(s.LogDropped))
-	return []*promtext.Family{requests, took, held, retried, dropped}
+	return append([]*promtext.Family{requests, took, held, retried, dropped}, balanced(&s)...)
 }
 
 func (m *metrics) queues(ctx context.Context) []*promtext.Family {

@@ -67,14 +67,15 @@ type Edge struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows and the balancing state of targets
-	targets []*target
-	turn    int           // where round robin stands
-	ready   chan struct{} // closed and replaced when a target may have become available
-	held    int
-	line    line
-	warming bool // a target's weight grows
-	closed  bool
+	mu        sync.Mutex // guards what follows and the balancing state of targets
+	targets   []*target
+	turn      int           // where round robin stands
+	ready     chan struct{} // closed and replaced when a target may have become available
+	held      int
+	line      line
+	warming   bool   // a target's weight grows
+	ejections uint64 // of targets, for their failures
+	closed    bool
 }
 
 // New makes an Edge without targets. It reads Options.Static.Dir and the click
@@ -205,7 +206,7 @@ func (e *Edge) Stats() Stats {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.Held, s.Queued, s.Shed = e.held, e.line.waiting.Len(), e.line.shed
+	s.Held, s.Queued, s.Shed, s.Ejections = e.held, e.line.waiting.Len(), e.line.shed, e.ejections
 	s.Spooled, s.SpoolsFull = e.spools.used.Load(), e.spools.full.Load()
 	s.Targets = make([]TargetStats, 0, len(e.targets))
 	for _, t := range e.targets {

@@ -121,6 +121,7 @@ func (e *Edge) eject(t *target, reason string, now time.Time) bool {
 	}
 	r.out, r.until = true, now.Add(r.last)
 	r.ejections++
+	e.ejections++
 	t.reason = reason
 	e.left()
 	return true

@@ -30,6 +30,8 @@ type Stats struct {
 	// counts those that were turned away.
 	Queued int    `json:"queued"`
 	Shed   uint64 `json:"shed"`
+	// Ejections counts how often a target was taken out for its failures.
+	Ejections uint64 `json:"ejections"`
 	// Spooled is how many bytes are reserved in files for slow clients now, and
 	// SpoolsFull counts bodies that found no room there.
 	Spooled    int64  `json:"spooled"`
