@@ -13,6 +13,7 @@ type settings struct {
 	Port           string // PORT
 	Process        string // DAYFLY_PROCESS, default "releases"
 	SiteURL        string // SITE_URL, default http://127.0.0.1:$PORT
+	TrustedProxies string // TRUSTED_PROXIES: from whom forwarding headers are believed; "": nobody
 	Database       string // DATABASE_URL, default sqlite in .dayfly/db
 	Queue          string // QUEUE_DEFAULT_URL
 	Payloads       string // PAYLOADS_URL, may be empty
@@ -42,6 +43,7 @@ func readSettings(environ []string) (*settings, error) {
 		Environ:        environ,
 		Port:           get("PORT", ""),
 		Process:        get("DAYFLY_PROCESS", "releases"),
+		TrustedProxies: env["TRUSTED_PROXIES"],
 		Database:       get("DATABASE_URL", ""),
 		Queue:          env["QUEUE_DEFAULT_URL"],
 		Payloads:       env["PAYLOADS_URL"],

@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/examples/releases/internal/site"
+	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
 //go:embed static
@@ -41,12 +43,16 @@ func web(ctx context.Context, s *settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	trusted, err := forwarded.ParseNetworks(strings.Fields(s.TrustedProxies), nil)
+	if err != nil {
+		return fmt.Errorf("TRUSTED_PROXIES: %w", err)
+	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", s.Port))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		Handler: forwarded.Handler(handler, trusted), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
 		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
