@@ -26,6 +26,9 @@ func (e *Edge) Add(spec Target) error {
 	t := &target{name: spec.Name, url: spec.URL, addr: addr, opt: &e.opt, reason: "not checked yet", weight: wholeWeight, ticket: newTicket(),
 		kick: make(chan struct{}, 1), all: map[*conn]struct{}{}}
 	t.ctx, t.stop = context.WithCancel(e.ctx)
+	if e.opt.Protocol == H2C {
+		t.h2c = t.newH2C()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

@@ -76,6 +76,9 @@ func (t *target) check() error {
 	if host == "" {
 		host = t.addr
 	}
+	if t.h2c != nil {
+		return t.checkH2C(ctx, host)
+	}
 	if _, err := io.WriteString(c, "GET "+t.opt.HealthPath+" HTTP/1.1\r\nHost: "+host+"\r\nUser-Agent: dayfly-edge\r\nConnection: close\r\n\r\n"); err != nil {
 		return err
 	}

@@ -21,10 +21,19 @@ func (e *Edge) put(l layer) {
 // answer has the application answer, through the layers.
 func (e *Edge) answer(x *exchange) {
 	if e.layers == nil {
-		e.proxy(x)
+		e.pass(x)
 		return
 	}
 	e.layers.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), exchangeKey{}, x)))
+}
+
+// pass has a target answer, in its protocol.
+func (e *Edge) pass(x *exchange) {
+	if e.opt.Protocol == H2C {
+		e.proxyH2C(x)
+		return
+	}
+	e.proxy(x)
 }
 
 type exchangeKey struct{}
@@ -41,5 +50,5 @@ func (e *Edge) ask(w http.ResponseWriter, r *http.Request) {
 		defer x.finish()
 	}
 	x.out, x.r = w, r
-	e.proxy(x)
+	e.pass(x)
 }

@@ -29,6 +29,10 @@ type Options struct {
 	// HTTPS keeps the site to https. Default: nothing is redirected to it.
 	HTTPS HTTPS
 
+	// Protocol is what targets speak: "" is HTTP/1.1, H2C is HTTP/2 with prior
+	// knowledge, which gRPC needs.
+	Protocol string
+
 	// HealthPath is asked with GET on each target; 200–399 is healthy.
 	// Default "": a TCP connection that is accepted is healthy.
 	HealthPath string
@@ -162,6 +166,9 @@ func (o Options) normalize() (Options, error) {
 	o.Host = strings.ToLower(o.Host)
 	if o.Host != "" && !hostForm.MatchString(o.Host) {
 		return o, fmt.Errorf("edge: host %q is not a host name; write it like www.example.com, without scheme, port or path", o.Host)
+	}
+	if o.Protocol != "" && o.Protocol != H2C {
+		return o, fmt.Errorf("edge: protocol %q of the targets must be \"\" (HTTP/1.1) or %q", o.Protocol, H2C)
 	}
 	if o.HealthPath != "" && (!strings.HasPrefix(o.HealthPath, "/") || strings.ContainsFunc(o.HealthPath, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
 		return o, fmt.Errorf("edge: health path %q must begin with / and hold printable ASCII only", o.HealthPath)

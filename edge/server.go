@@ -53,7 +53,8 @@ type listening interface {
 // request when it returns. log gets panics of the handler; nil discards.
 func NewFront(s *http.Server, log *slog.Logger) *Front {
 	e, ok := s.Handler.(*Edge)
-	return &Front{newListening(s, log, ok && e.layers != nil)}
+	// What layers share among clients, and HTTP/2 sends beside us, outlives the handler.
+	return &Front{newListening(s, log, ok && (e.layers != nil || e.opt.Protocol == H2C))}
 }
 
 // Serve accepts connections until Shutdown or Close, then returns

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,7 +16,8 @@ type target struct {
 	name, url string
 	addr      string // host:port
 	opt       *Options
-	ticket    string // its name in a client's cookie
+	ticket    string          // its name in a client's cookie
+	h2c       *http.Transport // nil: it speaks HTTP/1.1
 
 	ctx  context.Context // ends when the target is removed
 	stop context.CancelFunc
@@ -129,6 +131,9 @@ func (t *target) dropIdle() {
 	t.connMu.Unlock()
 	for _, c := range idle {
 		c.Close()
+	}
+	if t.h2c != nil {
+		t.h2c.CloseIdleConnections()
 	}
 }
 

@@ -36,6 +36,10 @@ func (e *Edge) Transport() http.RoundTripper {
 		IdleConnTimeout:        freshIdle,
 		MaxResponseHeaderBytes: maxResponseHead,
 	}
+	if e.opt.Protocol == H2C {
+		t.http.Protocols = new(http.Protocols)
+		t.http.Protocols.SetUnencryptedHTTP2(true)
+	}
 	context.AfterFunc(e.ctx, t.http.CloseIdleConnections)
 	return t
 }
