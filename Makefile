@@ -14,7 +14,7 @@ ATONCE   = -p $(shell expr 2 '*' $(CORES)) -parallel $(shell expr 3 '*' $(CORES)
 # `make lint` has vet in whole; nobody debugs these binaries, and linking takes a third longer.
 BUILD    = -vet=off -ldflags=-w
 
-.PHONY: help build check test race lint bench bench-queue bench-tasks live tools fuzz soak soak-queue soak-tasks clean
+.PHONY: help build check test race lint conform bench bench-queue bench-tasks live tools fuzz soak soak-queue soak-tasks clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ lint: ## formatting, vet, linters and the arrows between rooms
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
 	$(GO) vet $(PACKAGES)
 	$(GO) run $(LINT) run $(PACKAGES)
+
+conform: tools ## the public tests of HTTP caches (RFC 9111) against the edge
+	GO="$(GO)" bash test/cachetests/run.sh
 
 bench: tools ## the figures of doc/bench.md
 	bash test/bench.sh

@@ -65,7 +65,7 @@ func (h *history) stats() dash.EdgeStats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := dash.EdgeStats{Requests: int64(s.Requests), Errors: int64(s.ByClass[5]), Rate: s.PerSecond60, P50: s.P50, P95: s.P95, P99: s.P99,
-		History: append([]dash.EdgeSample(nil), h.samples...)}
+		History: append([]dash.EdgeSample(nil), h.samples...), Cache: cacheShown(h.edge)}
 	var requests, failed float64
 	for _, x := range h.samples[max(0, len(h.samples)-6):] {
 		requests, failed = requests+x.Requests, failed+x.Errors

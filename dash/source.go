@@ -125,6 +125,7 @@ type EdgeStats struct {
 	P95       time.Duration `json:"p95_ns"`
 	P99       time.Duration `json:"p99_ns"`
 	History   []EdgeSample  `json:"history"` // oldest first, evenly spaced, at most 360 are shown
+	Cache     *EdgeCache    `json:"cache,omitempty"`
 }
 
 // EdgeSample is one step of the edge's history.

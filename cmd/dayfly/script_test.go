@@ -56,7 +56,13 @@ func webapp() {
 		fmt.Printf("task %s %s as attempt %s, from dayfly: %t\n", r.Header.Get("ce-type"), body, r.Header.Get("Dayfly-Attempt"),
 			r.Header.Get("Authorization") == "Bearer "+os.Getenv("PUSH_TOKEN"))
 	})
-	if len(os.Args) > 1 && os.Args[1] == "pages" {
+	if len(os.Args) > 1 && os.Args[1] == "marked" { // as cacheable
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=600")
+			w.Header().Set("Surrogate-Key", "all page"+strings.ReplaceAll(r.URL.Path, "/", "-"))
+			fmt.Fprintf(w, "made at %d\n", time.Now().UnixNano())
+		})
+	} else if len(os.Args) > 1 && os.Args[1] == "pages" {
 		mux.Handle("/", http.FileServer(http.Dir("pages")))
 	} else {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
