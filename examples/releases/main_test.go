@@ -45,7 +45,7 @@ func TestSettings(t *testing.T) {
 // Dayfly's. Tests may also look for tools (internal/need).
 func TestUsesOnlyWhatAnyApplicationCan(t *testing.T) {
 	const module = "github.com/dayfly-dev/dayfly/"
-	public := []string{"task", "task/payload", "queue", "queue/sqsqueue", "blob", "cache", "cache/memcachedcache", "mail", "forwarded"}
+	public := []string{"task", "task/payload", "queue", "queue/sqsqueue", "blob", "cache", "cache/memcachedcache", "mail", "forwarded", "assets"}
 	err := filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() || strings.HasSuffix(path, "watchtest") {
 			return err
