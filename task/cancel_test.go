@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,8 +125,8 @@ func TestCancelNotSilently(t *testing.T) {
 		r := newRig(t, 50, func(d driver.Service) driver.Service { f.Service = d; return f })
 		broken := &unwritable{Store: memrecords.New()}
 		s := records.New(broken)
-		ran := 0
-		task := Define("t", func(context.Context, int) error { ran++; return nil })
+		var ran atomic.Int64
+		task := Define("t", func(context.Context, int) error { ran.Add(1); return nil })
 		must[Cancellation](t)(Cancel(t.Context(), s, "a"))
 		broken.fails.Store(true)
 		must[string](t)(task.Enqueue(t.Context(), r.c, 1, ID("a")))
@@ -140,8 +141,8 @@ func TestCancelNotSilently(t *testing.T) {
 		must[string](t)(task.Enqueue(t.Context(), r.c, 1, ID("a"))) // the duplicate
 		time.Sleep(time.Minute)
 		r.expect("default", "0 0 0")
-		if ran > 0 {
-			t.Errorf("it ran %d times", ran)
+		if n := ran.Load(); n > 0 {
+			t.Errorf("it ran %d times", n)
 		}
 		time.Sleep(10 * time.Minute)
 		if found, _, err := s.List(t.Context(), orderMark, "", 10); len(found) != 0 || err != nil {
@@ -149,8 +150,8 @@ func TestCancelNotSilently(t *testing.T) {
 		}
 		must[string](t)(task.Enqueue(t.Context(), r.c, 1, ID("a")))
 		time.Sleep(time.Minute)
-		if ran != 1 {
-			t.Errorf("another task of that id ran %d times", ran)
+		if n := ran.Load(); n != 1 {
+			t.Errorf("another task of that id ran %d times", n)
 		}
 		r.stop(stop)
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,10 +73,10 @@ func TestChainCrash(t *testing.T) {
 				var l links
 				a, b, c := l.tasks()
 				must[string](t)(NewChain(a.With(1), b.With(2), c.With("3")).Enqueue(t.Context(), r.c, ID("x")))
-				n := 0
+				var calls atomic.Int64
 				fault := func() error {
 					// Often enough that no repetition of the request gets through.
-					if n++; n > at && n <= at+settleTries {
+					if n := int(calls.Add(1)); n > at && n <= at+settleTries {
 						return errInjected
 					}
 					return nil

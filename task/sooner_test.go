@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,10 +39,13 @@ func (r *rig) hasten(in *queue.Service) queue.Browsed {
 func TestSooner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 3, nil)
+		var mu sync.Mutex
 		var begun []string
 		start, postponed := time.Now(), false
 		def := Define("t", func(ctx context.Context, a mailArgs) error {
 			info, _ := Info(ctx)
+			mu.Lock()
+			defer mu.Unlock()
 			begun = append(begun, fmt.Sprint(a.To, info.Attempt, time.Since(start).Round(time.Minute)))
 			if a.To == "busy" && !postponed {
 				postponed = true
@@ -63,9 +67,11 @@ func TestSooner(t *testing.T) {
 		r.hasten(r.s)
 		time.Sleep(30 * time.Minute) // the pause is an hour: it is not received again
 		want := []string{"far1 1h0m0s", "far2 1h1m0s", "far3 1h2m0s", "busy1 1h3m0s", "busy1 1h4m0s"}
+		mu.Lock()
 		if d := cmp.Diff(want, begun); d != "" {
 			t.Error(d)
 		}
+		mu.Unlock()
 		r.stop(stop)
 		if letters := r.letters(); len(letters) != 1 || letters[0].Attributes[AttributeAttempts].String != "3" {
 			t.Errorf("%+v", letters)
