@@ -122,7 +122,7 @@ type clients struct {
 	wg     sync.WaitGroup
 	stop   chan struct{}
 	served atomic.Int64
-	conns  atomic.Int64
+	lost   atomic.Int64 // connections that the edge ended
 	bad    chan string
 }
 
@@ -137,8 +137,8 @@ func startClients(s *site, n int) *clients {
 func (c *clients) run(url string, id int) {
 	d := net.Dialer{}
 	tr := &http.Transport{MaxIdleConnsPerHost: 1, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c.conns.Add(1)
-		return d.DialContext(ctx, network, addr)
+		conn, err := d.DialContext(ctx, network, addr)
+		return &heldConn{conn, &c.lost}, err
 	}}
 	defer tr.CloseIdleConnections()
 	client := &http.Client{Transport: tr, Timeout: patience}
@@ -160,8 +160,8 @@ func (c *clients) run(url string, id int) {
 		}
 		got, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || res.StatusCode != 200 || string(got) != sent {
-			c.complain(fmt.Sprintf("%s: %d %q %v", method, res.StatusCode, got, err))
+		if err != nil || res.StatusCode != 200 || string(got) != sent || res.Close {
+			c.complain(fmt.Sprintf("%s: %d %q %v, closing: %v", method, res.StatusCode, got, err, res.Close))
 			continue
 		}
 		c.served.Add(1)
@@ -175,7 +175,23 @@ func (c *clients) complain(s string) {
 	}
 }
 
-func (c *clients) finish(t *testing.T, n int64) {
+// heldConn counts when the other side ends it. How many connections a client makes
+// says less: net/http keeps none whose request it has not done with, as it sees
+// it, 50 ms after the answer.
+type heldConn struct {
+	net.Conn
+	lost *atomic.Int64
+}
+
+func (c *heldConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.lost.Add(1)
+	}
+	return n, err
+}
+
+func (c *clients) finish(t *testing.T) {
 	t.Helper()
 	close(c.stop)
 	c.wg.Wait()
@@ -183,8 +199,8 @@ func (c *clients) finish(t *testing.T, n int64) {
 	for s := range c.bad {
 		t.Errorf("failed: %s", s)
 	}
-	if got := c.conns.Load(); got != n {
-		t.Errorf("%d clients needed %d connections: some were closed", n, got)
+	if lost := c.lost.Load(); lost > 0 {
+		t.Errorf("%d connections of clients were closed", lost)
 	}
 }
 
@@ -217,7 +233,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	seen := c.served.Load()
 	eventually(t, "clients served", func() bool { return c.served.Load() > seen+200 })
-	c.finish(t, n)
+	c.finish(t)
 	if st := s.Stats(); st.Retried != 0 {
 		t.Errorf("%d deliveries were retried; a drained target should have met none", st.Retried)
 	}
@@ -254,7 +270,7 @@ func TestRestartOfTheOnlyInstance(t *testing.T) {
 	s.addURL(t, "web.1", startChild(t).url)
 	seen := c.served.Load()
 	eventually(t, "clients served", func() bool { return c.served.Load() > seen+200 })
-	c.finish(t, n)
+	c.finish(t)
 }
 
 // An instance is killed under clients that only read: each request is answered.
