@@ -22,7 +22,7 @@ var browseTests = map[string]func(*env){
 		e.needBrowser()
 		q := e.queue()
 		e.send(q, "in flight", "visible")
-		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: time.Minute}); err != nil {
+		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: 15 * time.Minute}); err != nil {
 			e.Fatal(err)
 		}
 		held := e.take(q)

@@ -16,7 +16,7 @@ func (e *env) brief() time.Duration {
 	if e.h.Virtual {
 		return time.Second
 	}
-	return 3 * time.Second
+	return 5 * time.Second
 }
 
 // shortly makes a queue's visibility brief.

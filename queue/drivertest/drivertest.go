@@ -156,7 +156,7 @@ func (e *env) name(stem string) string { return stem + "-" + strings.ToLower(ran
 // queue makes a queue with the defaults changed by the functions.
 func (e *env) queue(change ...func(*queue.Attributes)) *queue.Queue {
 	e.Helper()
-	a := attributes(change...)
+	a := e.attributes(change...)
 	name := e.name("q")
 	if err := e.s.CreateQueue(e.ctx, name, a, nil); err != nil {
 		e.Fatal(err)
@@ -165,8 +165,13 @@ func (e *env) queue(change ...func(*queue.Attributes)) *queue.Queue {
 	return e.s.Queue(name)
 }
 
-func attributes(change ...func(*queue.Attributes)) queue.Attributes {
+// attributes are the defaults with changes. On the clock a message that is
+// received stays hidden for longer than a test takes, also on a busy machine.
+func (e *env) attributes(change ...func(*queue.Attributes)) queue.Attributes {
 	a := queue.Attributes{Visibility: 30 * time.Second, Retention: time.Hour, MaxMessageSize: 1 << 20}
+	if !e.h.Virtual {
+		a.Visibility = 10 * time.Minute
+	}
 	for _, c := range change {
 		c(&a)
 	}

@@ -42,7 +42,7 @@ var durableTests = map[string]func(*env){
 		e.send(q, "deleted")
 		e.delete(q, e.take(q).Receipt)
 		ids := e.send(q, "visible")
-		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: time.Minute}); err != nil {
+		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "delayed", Delay: 15 * time.Minute}); err != nil {
 			e.Fatal(err)
 		}
 		before, err := q.Describe(e.ctx)

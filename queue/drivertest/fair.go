@@ -93,7 +93,7 @@ var fairTests = map[string]func(*env){
 	},
 	"TenthInFlightIsNotNoisy": func(e *env) {
 		e.needExact()
-		q := e.queue(func(a *queue.Attributes) { a.Visibility = time.Minute })
+		q := e.queue(func(a *queue.Attributes) { a.Visibility = 10 * time.Minute })
 		// 30 of a are in flight, 30 of b, and 240 of others: a tenth each.
 		e.sendTenant(q, "a", 30)
 		e.takeN(q, 30)

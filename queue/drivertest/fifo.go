@@ -16,7 +16,7 @@ import (
 // fifo makes a FIFO queue.
 func (e *env) fifo(change ...func(*queue.Attributes)) *queue.Queue {
 	e.Helper()
-	a := attributes(append([]func(*queue.Attributes){func(a *queue.Attributes) { a.FIFO = true }}, change...)...)
+	a := e.attributes(append([]func(*queue.Attributes){func(a *queue.Attributes) { a.FIFO = true }}, change...)...)
 	name := e.name("f") + ".fifo"
 	err := e.s.CreateQueue(e.ctx, name, a, nil)
 	if errors.Is(err, queue.ErrUnsupported) {
@@ -255,11 +255,11 @@ var fifoTests = map[string]func(*env){
 		for _, c := range []struct{ content, group bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 			change := func(a *queue.Attributes) { a.FIFO, a.ContentDedup, a.GroupDedup = true, c.content, c.group }
 			q := e.fifo(change)
-			e.wantAttributes(q, attributes(change))
-			if err := e.s.CreateQueue(e.ctx, q.Name(), attributes(change), nil); err != nil {
+			e.wantAttributes(q, e.attributes(change))
+			if err := e.s.CreateQueue(e.ctx, q.Name(), e.attributes(change), nil); err != nil {
 				e.Errorf("created again with equal attributes: %v", err)
 			}
-			other := attributes(change)
+			other := e.attributes(change)
 			other.GroupDedup = !c.group
 			e.wantErr(e.s.CreateQueue(e.ctx, q.Name(), other, nil), queue.ErrQueueExists)
 			other.ContentDedup = !c.content

@@ -121,7 +121,7 @@ var fifoAttemptTests = map[string]func(*env){
 		q := e.fifo()
 		e.sendTo(q, "g", "1", "2")
 		m := e.firstAttempt(q, "a", "1", "2")
-		if err := e.change(q, m[1].Receipt, time.Minute); err != nil {
+		if err := e.change(q, m[1].Receipt, 5*time.Minute); err != nil {
 			e.Fatal(err)
 		}
 		if got := e.wantOver(q, "a", m); len(got) != 0 {
@@ -135,7 +135,7 @@ var fifoAttemptTests = map[string]func(*env){
 		e.sendTo(q, "g", "1")
 		m := e.firstAttempt(q, "a", "1")
 		e.past()
-		other := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: time.Minute, Wait: 2 * time.Second})
+		other := e.takeWith(q, queue.ReceiveOptions{Max: 1, Visibility: 10 * time.Minute, Wait: 2 * time.Second})
 		if got := e.wantOver(q, "a", m); len(got) != 0 {
 			e.Errorf("received %v, which another holds", bodies(got))
 		}

@@ -140,7 +140,7 @@ var fifoDedupTests = map[string]func(*env){
 		if !e.h.Remote {
 			e.none(q)
 		}
-		change := attributes(func(a *queue.Attributes) { a.FIFO, a.ContentDedup = true, true })
+		change := e.attributes(func(a *queue.Attributes) { a.FIFO, a.ContentDedup = true, true })
 		if err := e.s.SetAttributes(e.ctx, q.Name(), change); err != nil {
 			e.Fatal(err)
 		}
@@ -201,7 +201,7 @@ var fifoDedupTests = map[string]func(*env){
 			e.Fatal(err)
 		}
 		e.sleep(61 * time.Second)
-		a := attributes(func(a *queue.Attributes) { a.FIFO = true })
+		a := e.attributes(func(a *queue.Attributes) { a.FIFO = true })
 		if err := e.s.CreateQueue(e.ctx, q.Name(), a, nil); err != nil {
 			e.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 // setDelay changes the delay of a FIFO queue.
 func (e *env) setDelay(q *queue.Queue, d time.Duration) {
 	e.Helper()
-	a := attributes(func(a *queue.Attributes) { a.FIFO, a.Delay = true, d })
+	a := e.attributes(func(a *queue.Attributes) { a.FIFO, a.Delay = true, d })
 	if err := e.s.SetAttributes(e.ctx, q.Name(), a); err != nil {
 		e.Fatal(err)
 	}

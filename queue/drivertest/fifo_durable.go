@@ -13,7 +13,7 @@ import (
 
 var fifoDurableTests = map[string]func(*env){
 	"ReopenKeepsOrderAndBlocks": func(e *env) {
-		q := e.fifo(func(a *queue.Attributes) { a.Visibility = time.Minute })
+		q := e.fifo()
 		e.sendTo(q, "a", "a1", "a2", "a3", "a4")
 		e.sendTo(q, "b", "b1", "b2")
 		m := e.wantReceived(q, 2, "a1", "a2")
@@ -117,7 +117,7 @@ var fifoDurableTests = map[string]func(*env){
 		change := func(a *queue.Attributes) { a.FIFO, a.ContentDedup, a.GroupDedup = true, true, true }
 		q := e.fifo(change)
 		e.again(e.store.Reopen)
-		e.wantAttributes(e.s.Queue(q.Name()), attributes(change))
+		e.wantAttributes(e.s.Queue(q.Name()), e.attributes(change))
 	},
 }
 

@@ -50,7 +50,7 @@ var fifoReceiptTests = map[string]func(*env){
 		q := e.fifo(e.shortly)
 		e.sendTo(q, "g", "x", "y")
 		m := e.take(q)
-		if err := e.change(q, m.Receipt, 30*time.Second); err != nil {
+		if err := e.change(q, m.Receipt, 10*time.Minute); err != nil {
 			e.Fatal(err)
 		}
 		e.past()

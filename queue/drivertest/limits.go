@@ -41,7 +41,7 @@ var limitTests = map[string]func(*env){
 		_, wait := q.Receive(e.ctx, queue.ReceiveOptions{Max: 1, Wait: 21 * time.Second})
 		for what, err := range map[string]error{
 			"empty body": emptyBody, "control character": control, "2 MiB": twice, "max 11": max, "wait 21 s": wait,
-			"name": e.s.CreateQueue(e.ctx, "no spaces", attributes(), nil),
+			"name": e.s.CreateQueue(e.ctx, "no spaces", e.attributes(), nil),
 		} {
 			var wrong *queue.InvalidError
 			if !errors.As(err, &wrong) {

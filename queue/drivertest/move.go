@@ -150,7 +150,7 @@ var moveTests = map[string]func(*env){
 		e.bury(q, "held", "visible")
 		held := e.take(dead)
 		later := text("delayed")
-		later.Delay = time.Minute
+		later.Delay = 15 * time.Minute
 		e.sendOut(dead, later)
 		e.start(queue.Move{Source: dead.Name()})
 		e.waitMove(dead, queue.MoveCompleted)

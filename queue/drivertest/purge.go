@@ -70,7 +70,7 @@ var retentionTests = map[string]func(*env){
 		e.send(q, "old")
 		e.sleep(10 * time.Minute)
 		e.send(q, "new")
-		short := attributes(func(a *queue.Attributes) { a.Retention = 5 * time.Minute })
+		short := e.attributes(func(a *queue.Attributes) { a.Retention = 5 * time.Minute })
 		if err := e.s.SetAttributes(e.ctx, q.Name(), short); err != nil {
 			e.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 var queueTests = map[string]func(*env){
 	"CreateAndDescribe": func(e *env) {
 		name := e.name("full")
-		a := attributes(func(a *queue.Attributes) {
+		a := e.attributes(func(a *queue.Attributes) {
 			a.Visibility, a.Delay, a.Retention = 45*time.Second, 5*time.Second, 2*time.Hour
 			a.ReceiveWait, a.MaxMessageSize = 3*time.Second, 2048
 		})
@@ -46,7 +46,7 @@ var queueTests = map[string]func(*env){
 	"CreateAgainIsIdempotent": func(e *env) {
 		q := e.queue()
 		e.send(q, "stays")
-		if err := e.s.CreateQueue(e.ctx, q.Name(), attributes(), nil); err != nil {
+		if err := e.s.CreateQueue(e.ctx, q.Name(), e.attributes(), nil); err != nil {
 			e.Errorf("create with equal attributes: %v", err)
 		}
 		if m := e.take(q); m.Body != "stays" {
@@ -55,12 +55,12 @@ var queueTests = map[string]func(*env){
 	},
 	"CreateAgainWithOtherAttributes": func(e *env) {
 		q := e.queue()
-		other := attributes(func(a *queue.Attributes) { a.Visibility = time.Minute })
+		other := e.attributes(func(a *queue.Attributes) { a.Visibility = time.Minute })
 		e.wantErr(e.s.CreateQueue(e.ctx, q.Name(), other, nil), queue.ErrQueueExists)
 	},
 	"SetAttributes": func(e *env) {
 		q := e.queue()
-		want := attributes(func(a *queue.Attributes) { a.Visibility, a.Delay = time.Minute, time.Second })
+		want := e.attributes(func(a *queue.Attributes) { a.Visibility, a.Delay = time.Minute, time.Second })
 		if err := e.s.SetAttributes(e.ctx, q.Name(), want); err != nil {
 			e.Fatal(err)
 		}
@@ -96,9 +96,9 @@ var queueTests = map[string]func(*env){
 			e.Fatal(err)
 		}
 		time.Sleep(59 * time.Second)
-		e.wantErr(e.s.CreateQueue(e.ctx, q.Name(), attributes(), nil), queue.ErrQueueDeletedRecently)
+		e.wantErr(e.s.CreateQueue(e.ctx, q.Name(), e.attributes(), nil), queue.ErrQueueDeletedRecently)
 		time.Sleep(time.Second)
-		if err := e.s.CreateQueue(e.ctx, q.Name(), attributes(), nil); err != nil {
+		if err := e.s.CreateQueue(e.ctx, q.Name(), e.attributes(), nil); err != nil {
 			e.Fatal(err)
 		}
 		e.none(q)
@@ -117,7 +117,7 @@ var queueTests = map[string]func(*env){
 			"send": sendErr, "receive": receiveErr, "describe": describeErr,
 			"purge":          e.s.Purge(e.ctx, q.Name()),
 			"delete":         e.s.DeleteQueue(e.ctx, q.Name()),
-			"set attributes": e.s.SetAttributes(e.ctx, q.Name(), attributes()),
+			"set attributes": e.s.SetAttributes(e.ctx, q.Name(), e.attributes()),
 			"set tags":       e.s.SetTags(e.ctx, q.Name(), map[string]string{"a": "b"}),
 		} {
 			if !errors.Is(err, queue.ErrQueueNotFound) {
@@ -130,7 +130,7 @@ var queueTests = map[string]func(*env){
 		var want []string
 		for _, suffix := range []string{"-e", "-b", "-d", "-a", "-c"} {
 			name := stem + suffix
-			if err := e.s.CreateQueue(e.ctx, name, attributes(), nil); err != nil {
+			if err := e.s.CreateQueue(e.ctx, name, e.attributes(), nil); err != nil {
 				e.Fatal(err)
 			}
 			e.made = append(e.made, name)
@@ -150,7 +150,7 @@ var queueTests = map[string]func(*env){
 		q := e.queue()
 		e.wantCounts(q, 0, 0, 0)
 		e.send(q, "a", "b", "c")
-		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "later", Delay: time.Minute}); err != nil {
+		if _, err := q.Send(e.ctx, queue.Outgoing{Body: "later", Delay: 15 * time.Minute}); err != nil {
 			e.Fatal(err)
 		}
 		e.wantCounts(q, 3, 1, 0)

@@ -31,7 +31,7 @@ var visibilityTests = map[string]func(*env){
 		q := e.queue(e.shortly)
 		e.send(q, "long work")
 		m := e.take(q)
-		if err := e.change(q, m.Receipt, 30*time.Second); err != nil {
+		if err := e.change(q, m.Receipt, 10*time.Minute); err != nil {
 			e.Fatal(err)
 		}
 		e.past()
