@@ -61,6 +61,9 @@ func (x *exchange) page(status int, p pageText) {
 	x.origin.tell(h)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusMethodNotAllowed {
+		h.Set("Allow", "GET, HEAD")
+	}
 	if x.retryAfter == 0 && status == http.StatusServiceUnavailable {
 		x.retryAfter = 5
 	}

@@ -200,7 +200,7 @@ func (f *staticFile) serve(x *exchange, cacheControl []string) {
 		h["Vary"] = varyOn
 		enc = f.choose(accept.ParseEncoding(x.r.Header["Accept-Encoding"]))
 	}
-	ranged := x.r.Header["Range"] != nil
+	ranged := rangeAsked(x.r)
 	if ranged {
 		enc = identity // ranges are of the file as it is
 	}
@@ -217,15 +217,15 @@ func (f *staticFile) serve(x *exchange, cacheControl []string) {
 		http.ServeContent(x, x.r, "", time.Time{}, bytes.NewReader(v.data))
 		return
 	}
-	if inm := x.r.Header["If-None-Match"]; inm != nil && matchesETag(inm, v.etag[0]) {
-		delete(h, "Content-Type")
-		x.WriteHeader(http.StatusNotModified)
-		return
-	}
-	if im := x.r.Header["If-Match"]; im != nil && !matchesETag(im, v.etag[0]) {
+	if im := x.r.Header["If-Match"]; im != nil && !f.current(im) {
 		delete(h, "Content-Type")
 		h["Content-Length"] = []string{"0"}
 		x.WriteHeader(http.StatusPreconditionFailed)
+		return
+	}
+	if inm := x.r.Header["If-None-Match"]; inm != nil && matchesETag(inm, v.etag[0]) {
+		delete(h, "Content-Type")
+		x.WriteHeader(http.StatusNotModified)
 		return
 	}
 	if enc != identity {
