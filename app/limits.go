@@ -76,7 +76,6 @@ func (a *App) measure(ctx context.Context, l *dash.Limit) error {
 	if l.Each {
 		return nil
 	}
-	l.Free = l.Burst
 	u, err := limit.Get(ctx, a.records, l.Name)
 	if errors.Is(err, records.ErrNotFound) {
 		return nil
@@ -92,6 +91,7 @@ func (a *App) declaredLimits() (all []dash.Limit) {
 			x := dash.Limit{Name: l.Name, Queue: a.names[name], Concurrency: l.Concurrency, Rate: l.Rate, Each: l.By != nil}
 			if l.Rate > 0 {
 				x.Per, x.Burst = l.Per, max(1, l.Burst)
+				x.Free = x.Burst
 			}
 			all = append(all, x)
 		}
