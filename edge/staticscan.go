@@ -110,7 +110,7 @@ func (s *staticFiles) walk() (map[string]*diskFile, error) {
 		case d.IsDir():
 			return nil
 		}
-		f := s.look(name, s.onDisk[name], s.opt.MaxBytes-total)
+		f := s.look(name, d, s.onDisk[name], s.opt.MaxBytes-total)
 		switch {
 		case f == nil:
 		case len(found) >= s.opt.MaxFiles:
@@ -127,8 +127,11 @@ func (s *staticFiles) walk() (map[string]*diskFile, error) {
 
 // look returns the file as it is on disk: the one known, or one newly read;
 // nil if it cannot be served.
-func (s *staticFiles) look(name string, known *diskFile, room int64) *diskFile {
-	info, err := s.root.Stat(name)
+func (s *staticFiles) look(name string, d fs.DirEntry, known *diskFile, room int64) *diskFile {
+	info, err := d.Info()
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		info, err = s.root.Stat(name)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		if err != nil {
 			s.warn(name, "static file not read", "file", name, "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dayfly-dev/dayfly/app/manifest"
+	"github.com/dayfly-dev/dayfly/edge"
+	"github.com/dayfly-dev/dayfly/edge/versions"
 	"github.com/dayfly-dev/dayfly/task/schedule"
 )
 
@@ -27,21 +30,27 @@ func checkCommand(p *place) *cobra.Command {
 				dir = args[0]
 			}
 			m, err := p.manifest(dir)
+			var doubts []versions.Problem
+			if err == nil && m.Static.Dir != "" {
+				// What the build makes need not be there yet.
+				_, doubts, _ = edge.ReadStatic(edge.Static{Dir: filepath.Join(m.Dir, m.Static.Dir), Prefix: m.Static.Prefix}, nil)
+			}
 			if asJSON {
-				return printCheck(c.OutOrStdout(), m, err)
+				return printCheck(c.OutOrStdout(), m, doubts, err)
 			}
 			if err != nil {
 				return err
 			}
 			describe(c.OutOrStdout(), m)
+			warnOf(c.ErrOrStderr(), m, doubts)
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"ok\":…,\"errors\":[{file,line,column,key,text}]}")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"ok\":…,\"errors\":[{file,line,column,key,text}],\"warnings\":[{file,line,text}]}")
 	return c
 }
 
-func printCheck(out io.Writer, m *manifest.Manifest, err error) error {
+func printCheck(out io.Writer, m *manifest.Manifest, doubts []versions.Problem, err error) error {
 	type problem struct {
 		File   string `json:"file,omitempty"`
 		Line   int    `json:"line,omitempty"`
@@ -53,7 +62,9 @@ func printCheck(out io.Writer, m *manifest.Manifest, err error) error {
 		OK     bool      `json:"ok"`
 		Name   string    `json:"name,omitempty"`
 		Errors []problem `json:"errors"`
-	}{OK: err == nil, Errors: []problem{}}
+		// Warnings are of static files, whose names are below the folder.
+		Warnings []versions.Problem `json:"warnings"`
+	}{OK: err == nil, Errors: []problem{}, Warnings: append([]versions.Problem{}, doubts...)}
 	var wrong manifest.Errors
 	switch {
 	case err == nil:
@@ -148,7 +159,11 @@ func describe(out io.Writer, m *manifest.Manifest) {
 		row("bucket", name, map[bool]string{true: "public", false: "private"}[m.Bucket[name].Public])
 	}
 	if m.Static.Dir != "" {
-		row("static", m.Static.Dir, "under "+m.Static.Prefix)
+		kept := ", old versions kept for " + m.Static.Keep.String()
+		if m.Static.Keep == 0 {
+			kept = ""
+		}
+		row("static", m.Static.Dir, "under "+m.Static.Prefix+kept)
 	}
 	for _, line := range m.Edge.HTTPSLines() {
 		row("https", "", line)

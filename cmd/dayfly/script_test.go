@@ -105,6 +105,8 @@ func TestScripts(t *testing.T) {
 			"fetch":    fetch,
 			"gone":     gone,
 			"signal":   sendSignal,
+
+			"newaddress": newAddress,
 		},
 	})
 }

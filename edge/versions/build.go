@@ -241,3 +241,29 @@ func Entry(name string) bool {
 	ext := strings.ToLower(path.Ext(name))
 	return ext == ".html" || ext == ".htm"
 }
+
+// Levels says how long the chain of references is below each file, 0 where there
+// is none: in the order of levels each comes after those that it refers to, but
+// for circles, in which that cannot be.
+func Levels(all map[string]*Version) map[string]int {
+	levels := make(map[string]int, len(all))
+	var level func(v *Version) int
+	level = func(v *Version) int {
+		if n, ok := levels[v.Name]; ok {
+			return n
+		}
+		levels[v.Name] = 0 // while it is looked at: of a circle
+		n := 0
+		for _, d := range v.deps {
+			if d != nil {
+				n = max(n, level(d)+1)
+			}
+		}
+		levels[v.Name] = n
+		return n
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		level(all[name])
+	}
+	return levels
+}

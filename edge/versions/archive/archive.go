@@ -72,17 +72,17 @@ func (a *Archive) Keep() time.Duration { return a.keep }
 // again. Files larger than MaxSize are left out. The first error ends it; what
 // was put stays.
 func (a *Archive) Put(ctx context.Context, list []*versions.Version) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, putting := errgroup.WithContext(ctx)
 	g.SetLimit(requests)
 	for _, v := range list {
 		if !a.due(v) {
 			continue
 		}
-		if ctx.Err() != nil {
+		if putting.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			if err := a.put(ctx, v); err != nil {
+			if err := a.put(putting, v); err != nil {
 				return fmt.Errorf("keep %s: %w", v.Address, err)
 			}
 			return nil
