@@ -54,7 +54,7 @@ func (a *App) startGroup(name string, p *manifest.Process) error {
 		o.Front = front{a.edge}
 	}
 	g, err := supervise.Start(supervise.Spec{
-		Name: name, Command: p.Command, Dir: a.manifest.Dir, HTTP: p.HTTP, Health: p.Health, Instances: p.Instances.Min,
+		Name: name, Command: p.Command, Dir: a.manifest.Dir, HTTP: p.HTTP, H2C: p.Protocol == "h2c", Health: p.Health, Instances: p.Instances.Min,
 		HealthTimeout: time.Duration(p.HealthTimeout), StartTimeout: time.Duration(p.StartTimeout), StopTimeout: time.Duration(p.StopTimeout),
 		RestartUnhealthy: time.Duration(p.RestartUnhealthy),
 		Env:              func(instance string, port int) []string { return a.instanceEnv(p.Env, instance, port) },

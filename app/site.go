@@ -30,6 +30,9 @@ func (a *App) startSite(ctx context.Context) error {
 		o.HoldMax, o.HoldTimeout = -1, 0
 	}
 	for _, name := range m.HTTP() {
+		if m.Process[name].Protocol == "h2c" {
+			o.Protocol = edge.H2C
+		}
 		o.HealthPath, o.HealthTimeout = m.Process[name].Health, time.Duration(m.Process[name].HealthTimeout)
 	}
 	secure, err := a.listenHTTPS(&o)

@@ -16,7 +16,7 @@ func (m *Manifest) setDefaults() {
 			p.Instances.Min = 1
 		}
 		setDefault(&p.Instances.Max, max(p.Instances.Min, 4))
-		if p.HTTP {
+		if p.HTTP && p.Protocol != "h2c" { // servers of gRPC answer no path
 			setDefault(&p.Health, "/")
 		}
 		setDefault(&p.HealthTimeout, Duration(2*time.Second))

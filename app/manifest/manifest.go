@@ -51,8 +51,9 @@ type Build struct {
 
 // Process is one kind of process, run in one or more instances.
 type Process struct {
-	Command       string    `toml:"command"` // a shell command; required
-	HTTP          bool      `toml:"http"`    // listens on 127.0.0.1:$PORT, and the edge sends requests to it
+	Command       string    `toml:"command"`  // a shell command; required
+	HTTP          bool      `toml:"http"`     // listens on 127.0.0.1:$PORT, and the edge sends requests to it
+	Protocol      string    `toml:"protocol"` // what it speaks: "http1", or "h2c" (HTTP/2 without TLS, for gRPC); default "http1" with http
 	Instances     Instances `toml:"instances"`
 	Health        string    `toml:"health"`         // path that answers 200–399 when ready; default "/" with http
 	HealthTimeout Duration  `toml:"health_timeout"` // for one check, 10ms–60s, default 2s

@@ -119,6 +119,9 @@ func (c *checker) processes() {
 		if p.Health != "" && (!p.HTTP || !strings.HasPrefix(p.Health, "/")) {
 			c.fail(key+".health", "health is a path such as \"/healthz\" of a process with http = true")
 		}
+		if p.Protocol != "" && (!p.HTTP || p.Protocol != "http1" && p.Protocol != "h2c") {
+			c.fail(key+".protocol", "protocol is \"http1\" or \"h2c\", of a process with http = true")
+		}
 		c.whole(key+".instances.min", p.Instances.Min, 0, 64)
 		c.whole(key+".instances.max", p.Instances.Max, max(1, p.Instances.Min), 64)
 		c.duration(key+".health_timeout", p.HealthTimeout, 10*time.Millisecond, time.Minute)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"syscall"
 	"time"
@@ -62,22 +63,32 @@ func (s *slot) gate(ctx context.Context, c *child) error {
 
 // healthCheck asks one instance whether it is ready to serve.
 type healthCheck struct {
+	dial   bool // a connection is enough
 	url    string
 	client *http.Client
 }
 
 func newHealthCheck(spec *Spec, port int) *healthCheck {
+	transport := &http.Transport{DisableKeepAlives: true, Proxy: nil}
+	if spec.H2C {
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetUnencryptedHTTP2(true)
+	}
 	return &healthCheck{
-		url: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) + spec.Health,
+		dial: spec.Health == "",
+		url:  "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) + spec.Health,
 		client: &http.Client{
 			Timeout:       spec.HealthTimeout,
-			Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
 func (h *healthCheck) ask(ctx context.Context) error {
+	if h.dial {
+		return h.connect(ctx)
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url, nil)
 	if err != nil {
 		return err
@@ -92,6 +103,19 @@ func (h *healthCheck) ask(ctx context.Context) error {
 		return fmt.Errorf("it answered %s", answer.Status)
 	}
 	return nil
+}
+
+func (h *healthCheck) connect(ctx context.Context) error {
+	u, err := url.Parse(h.url)
+	if err != nil {
+		return err
+	}
+	d := net.Dialer{Timeout: h.client.Timeout}
+	c, err := d.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 func (h *healthCheck) close() { h.client.CloseIdleConnections() }

@@ -24,7 +24,8 @@ type Spec struct {
 	Env func(instance string, port int) []string
 
 	HTTP          bool
-	Health        string        // path, with HTTP
+	H2C           bool          // with HTTP: it speaks HTTP/2 without TLS
+	Health        string        // path, with HTTP; "": a connection that is accepted is healthy
 	HealthTimeout time.Duration // of one check
 	StartTimeout  time.Duration // until healthy
 	StopTimeout   time.Duration // from SIGTERM to SIGKILL
