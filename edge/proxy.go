@@ -286,6 +286,9 @@ func (d *delivery) firstByte() *failure {
 // diagnose finds out why there is no answer.
 func (d *delivery) diagnose(err error, otherwise failureKind) *failure {
 	f := &failure{kind: otherwise, reused: d.c.reused, passed: d.passed, err: err}
+	if isCanceled(d.x.r.Context()) {
+		d.up.finish() // its error tells whether the client left or was too slow
+	}
 	cerr := d.up.clientErr()
 	switch {
 	case isTooLarge(cerr):
