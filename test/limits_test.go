@@ -142,7 +142,7 @@ type limits struct {
 func newLimits(t *testing.T, python string) *limits {
 	dir := t.TempDir()
 	l := &limits{t: t, python: python, journal: filepath.Join(dir, "journal")}
-	l.write(dir, "dayfly.toml", "name = \"infra\"\n[queue.default]\nvisibility = \"5s\"\n"+anyPorts)
+	l.write(dir, "dayfly.toml", "name = \"infra\"\n[queue.default]\nvisibility = \"20s\"\n"+anyPorts)
 	l.write(dir, "producer.py", producerPy)
 	l.h = up(t, dir, filepath.Join(dir, ".dayfly"))
 	return l
