@@ -11,7 +11,7 @@ import (
 type receipt struct {
 	id      entryID
 	handle  string
-	timeout int // visibility, seconds; absent when not given
+	timeout int  // visibility, seconds; absent when not given
 	given   bool // back, by a client of our own: it only waits from now on
 	failed  error
 }
