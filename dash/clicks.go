@@ -23,7 +23,7 @@ type clicksPage struct {
 	Campaign  string     `json:"campaign"` // "" all
 	Total     int64      `json:"total"`    // of people
 	Programs  int64      `json:"programs"` // beside them
-	ByDay     []dayCount `json:"by_day"` // each day, oldest first
+	ByDay     []dayCount `json:"by_day"`   // each day, oldest first
 	Campaigns []tally    `json:"campaigns"`
 	Links     []linkRow  `json:"links"` // the most clicked
 	MoreLinks int        `json:"more_links"`

@@ -111,4 +111,3 @@ func cacheTold(r *http.Request, o respcache.Outcome) {
 		x.origin.tell(x.Header())
 	}
 }
-
