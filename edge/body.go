@@ -93,7 +93,7 @@ func (x *exchange) spoolBody(file *spool, n int64) (*requestBody, bool) {
 			return b, true
 		}
 		if err != nil && file.size < n {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			b.close()

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -72,7 +73,7 @@ func (d *delivery) copyBody(res *http.Response) bool {
 	case gone != nil:
 		x.failure = "client went away"
 		return false
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return true
 	case isCanceled(x.r.Context()):
 		x.failure = "client went away"

@@ -102,7 +102,7 @@ func (e *Edge) waitInLine(ctx context.Context, w *want, patient bool) (*target, 
 	default:
 	}
 	at.Remove(place)
-	if g.err == errLineOver {
+	if errors.Is(g.err, errLineOver) {
 		l.shed++
 	}
 	return nil, g.err

@@ -51,7 +51,7 @@ func TestWrongEdgeBalance(t *testing.T) {
 		{"[edge]\nsticky = \"cookies\"\n", `did you mean "cookie"?`},
 		{"[edge]\nslow_start = \"2h\"\n", "between 0s and 1h"},
 		{"[edge]\nslow_start = 5\n", "a duration in quotes"},
-		{"[edge]\nper_instanse = 5\n", `did you mean "per_instance"?`},
+		{"[edge]\nper_instanc = 5\n", `did you mean "per_instance"?`},
 		{"[edge.page]\nunavailable = \"../sorry.html\"\n", "below the manifest's folder"},
 		{"[edge.page]\nbusy = \"sorry.html\"\n", "known are unavailable, limited, maintenance"},
 		{"[edge.limit.x]\npath = \"/\"\n", "[edge.limit.x] limits nothing"},

@@ -39,7 +39,7 @@ func TestRate(t *testing.T) {
 		if got := r.Take("a"); got.Allowed || got.Retry != 1 {
 			t.Errorf("a nanosecond early: %+v", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := r.Take("a"); !got.Allowed {
 			t.Errorf("in time: %+v", got)
 		}

@@ -108,12 +108,6 @@ func (f *flight) end() {
 	f.s.end(f)
 }
 
-func (f *flight) detach() {
-	f.s.mu.Lock()
-	defer f.s.mu.Unlock()
-	f.s.detach(f)
-}
-
 // become publishes what came of the request.
 func (f *flight) become(state flightState) {
 	f.mu.Lock()
