@@ -246,6 +246,7 @@ func (j *mainJob) digest() {
 		t.Fatal(err)
 	}
 	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	r.Header.Set("Accept-Language", "en-US,en;q=0.5")
 	answer, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
