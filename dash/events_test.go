@@ -95,7 +95,7 @@ func serve(t *testing.T, f *fixture) string {
 func TestEventsSendWhatChanged(t *testing.T) {
 	f := newFixture(t)
 	r := follow(t, serve(t, f), "/")
-	for _, want := range []string{"attention", "traffic", "processes"} {
+	for _, want := range []string{"attention", "site", "traffic", "processes"} {
 		if e := r.next(t); e.name != "fragment" || e.ID != want {
 			t.Fatalf("got %s %s, want fragment %s", e.name, e.ID, want)
 		}

@@ -85,6 +85,7 @@ func strictPriority(r *rig) {
 func weightedPriority(r *rig) {
 	const each = 16
 	var b begun
+	took := r.longerThanARequest()
 	t := task.Define("t", func(ctx context.Context, q string) error {
 		b.add(q)
 		select {
@@ -111,8 +112,18 @@ func weightedPriority(r *rig) {
 	}
 }
 
-// took is how long a task of a share takes: more than what is around it.
-const took = 20 * time.Millisecond
+// longerThanARequest is how long a task of a share takes: more than what is around
+// it, which are a few requests to the queue. Where those take longer than tasks, a
+// queue counts as empty while it is asked, and its share goes to the others.
+func (r *rig) longerThanARequest() time.Duration {
+	begun := time.Now()
+	for range 5 {
+		if _, err := r.q.Describe(r.Context()); err != nil {
+			r.Fatal(err)
+		}
+	}
+	return min(max(20*time.Millisecond, time.Since(begun)), 400*time.Millisecond)
+}
 
 func lastOf(all []string, s string) int {
 	for i, x := range slices.Backward(all) {
