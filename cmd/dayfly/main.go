@@ -124,7 +124,7 @@ Begin with:
 	_ = c.MarkPersistentFlagDirname("data")
 	c.AddGroup(&cobra.Group{ID: "run", Title: "Run an application:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "site", Title: "Its site:"}, &cobra.Group{ID: "data", Title: "Look after its data:"})
-	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), scaleCommand(p), runCommand(p), maintenanceCommand(p), tlsCommand(), downCommand(p)} {
+	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), scaleCommand(p), runCommand(p), maintenanceCommand(p), downCommand(p)} {
 		sub.GroupID = "run"
 		c.AddCommand(sub)
 	}
@@ -132,7 +132,7 @@ Begin with:
 		sub.GroupID = "look"
 		c.AddCommand(sub)
 	}
-	for _, sub := range []*cobra.Command{edgeCommand(p), tlsCommand(p), exportCommand(p), staticCommand(p), clicksCommand(p)} {
+	for _, sub := range []*cobra.Command{edgeCommand(p), tlsCommand(), exportCommand(p), staticCommand(p), clicksCommand(p)} {
 		sub.GroupID = "site"
 		c.AddCommand(sub)
 	}
