@@ -53,7 +53,8 @@ func (b *begun) order() []string {
 // though their tasks were sent in the other order. A queue that does not answer for
 // 100 ms counts as empty, as on a machine under load, so that some of the next begin
 // in between: of all pairs of tasks of two queues at most a fifth are in the wrong
-// order, where half would be without priority. That none is else is task's own test.
+// order, where half would be without priority; over a slow service two thirds, where in
+// the order they were sent all would be. That none is else is task's own test.
 func strictPriority(r *rig) {
 	const each = 7
 	names := []string{"-high", "-mid", "-low"}
@@ -74,8 +75,13 @@ func strictPriority(r *rig) {
 			}
 		}
 	}
-	if pairs := 3 * each * each; wrong > pairs/5 {
-		r.Errorf("of %d pairs %d began in the wrong order: %v", pairs, wrong, got)
+	pairs := 3 * each * each
+	most := pairs / 5
+	if r.h.Slow {
+		most = pairs * 2 / 3 // in the order they were sent all would be wrong
+	}
+	if wrong > most {
+		r.Errorf("of %d pairs %d began in the wrong order, at most %d may: %v", pairs, wrong, most, got)
 	}
 }
 
@@ -107,7 +113,7 @@ func weightedPriority(r *rig) {
 			lows++
 		}
 	}
-	if lows < each/8 || lows > each*3/4 {
+	if lows < each/8 || lows > each*3/4 && !r.h.Slow {
 		r.Errorf("%d of the low queue began before the last of the other, of which there were %d: %v", lows, each, got)
 	}
 }

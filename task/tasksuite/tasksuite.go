@@ -43,6 +43,9 @@ type Harness struct {
 	// GivesToTheGone says that the service may give a message to a request that was
 	// broken off, which counts as a delivery that nobody had, as moto does.
 	GivesToTheGone bool
+	// Slow says that requests may take longer than the 100 ms for which a worker of
+	// several queues waits for the answer of a more urgent one.
+	Slow bool
 }
 
 // Run runs what a worker does with its queue.
