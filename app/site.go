@@ -20,12 +20,36 @@ func (f front) Add(target, url string) error { return f.Edge.Add(edge.Target{Nam
 // startSite starts the edge. Requests that come before the first instance is
 // healthy are held.
 func (a *App) startSite(ctx context.Context) error {
-	m := a.manifest
-	if len(m.HTTP()) == 0 && m.Static.Dir == "" {
+	if len(a.manifest.HTTP()) == 0 && a.manifest.Static.Dir == "" {
 		return nil
 	}
+	o := a.siteOptions()
+	secure, err := a.listenHTTPS(&o)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return a.static(ctx, &o) },
+		func() error { return a.balance(&o) },
+		func() error { a.answers(&o); return nil },
+		func() error { return a.accessLog(&o) },
+		func() error { return a.openEdge(o) },
+		func() error { return a.serveSite(secure) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	a.history = startHistory(a.edge)
+	a.onStop("history", func(context.Context) error { a.history.stop(); return nil })
+	return nil
+}
+
+// siteOptions are those that are in the manifest as the edge takes them.
+func (a *App) siteOptions() edge.Options {
+	m := a.manifest
 	o := edge.Options{Host: m.Edge.Host, ClickFile: a.data.path("clicks"), Log: a.log,
-		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}}
+		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}, Cache: a.responseCache()}
 	if m.Edge.Hold == 0 {
 		o.HoldMax, o.HoldTimeout = -1, 0
 	}
@@ -35,32 +59,29 @@ func (a *App) startSite(ctx context.Context) error {
 		}
 		o.HealthPath, o.HealthTimeout = m.Process[name].Health, time.Duration(m.Process[name].HealthTimeout)
 	}
-	secure, err := a.listenHTTPS(&o)
-	if err != nil {
-		return err
-	}
 	for name, c := range m.Edge.Click {
 		o.Clicks[name] = edge.Campaign{Source: c.UTM.Source, Medium: c.UTM.Medium, Campaign: c.UTM.Campaign}
 	}
-	if err := a.static(ctx, &o); err != nil {
-		return err
-	}
-	if err := a.balance(&o); err != nil {
-		return err
-	}
-	a.answers(&o)
+	return o
+}
+
+// accessLog opens the file of the access log.
+func (a *App) accessLog(o *edge.Options) error {
 	name := "access.jsonl"
-	if o.AccessLogFormat = m.Edge.Log.Format; o.AccessLogFormat == edge.LogCombined {
+	if o.AccessLogFormat = a.manifest.Edge.Log.Format; o.AccessLogFormat == edge.LogCombined {
 		name = "access.log"
 	}
-	accessLog, err := openRotated(a.data.path("logs", name))
+	file, err := openRotated(a.data.path("logs", name))
 	if err != nil {
 		return err
 	}
-	a.onStop("access log", func(context.Context) error { return accessLog.Close() })
-	o.AccessLog = accessLog
-	o.Cache = a.responseCache()
+	a.onStop("access log", func(context.Context) error { return file.Close() })
+	o.AccessLog = file
+	return nil
+}
 
+// openEdge makes the edge, which serves nobody yet.
+func (a *App) openEdge(o edge.Options) error {
 	e, err := edge.New(o)
 	if err != nil {
 		return err
@@ -70,38 +91,45 @@ func (a *App) startSite(ctx context.Context) error {
 		return errors.Join(err, e.Close())
 	}
 	a.onStop("edge", func(context.Context) error { return e.Close() })
-	if err := a.trust(e); err != nil {
-		return err
-	}
-	l, note, err := listen(m.Listen.Edge)
+	return a.trust(e)
+}
+
+// serveSite opens the listener of http, and serves there and over https.
+func (a *App) serveSite(secure *secured) error {
+	l, note, err := listen(a.manifest.Listen.Edge)
 	if err != nil {
 		return err
 	}
-	if err := secure.start(e, l); err != nil {
+	if err := secure.start(a.edge, l); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	url := "http://" + visitable(l.Addr())
-	if m.Edge.ProxyProtocol {
-		l = e.ProxyProtocol(l)
+	bound := l.Addr()
+	if a.manifest.Edge.ProxyProtocol {
+		l = a.edge.ProxyProtocol(l)
 	}
-	server := closing{edge.NewFront(edge.Server(e), a.log)}
+	server := closing{edge.NewFront(edge.Server(a.edge), a.log)}
 	a.serve("site", l, server)
 	a.drainSite = secure.shutdown(server.Shutdown)
+	a.tellSite(secure, bound, note)
+	return nil
+}
+
+// tellSite has people and processes know where the site is. bound is the
+// listener of http, note what is to be said of it.
+func (a *App) tellSite(secure *secured, bound net.Addr, note string) {
+	url := "http://" + visitable(bound)
 	if v := secure.url(); v != "" {
 		note, url = joined(secure.note, "by http at "+url, note), v
 	}
 	a.addresses = slices.Insert(a.addresses, 0, Address{"Site", url, note})
-	if m.Edge.Host != "" && !isLoopback(l.Addr()) && secure == nil {
-		url = "https://" + m.Edge.Host
+	if a.manifest.Edge.Host != "" && !isLoopback(bound) && secure == nil {
+		url = "https://" + a.manifest.Edge.Host
 	}
 	if v := a.environ["SITE_URL"]; v != "" {
 		url = v
 	}
 	a.variables.set("SITE_URL", url)
 	a.variables.set("TRUSTED_PROXIES", "loopback") // the edge asks the instances from there
-	a.history = startHistory(e)
-	a.onStop("history", func(context.Context) error { a.history.stop(); return nil })
-	return nil
 }
 
 // joined is the notes that there are.
