@@ -56,6 +56,8 @@ type desk struct {
 	buf   [bufferSize]byte
 	head  *head
 	reply response
+
+	glimpse Glance
 }
 
 var desks = sync.Pool{New: func() any { return &desk{head: newHead(), reply: response{header: make(http.Header, 16)}} }}
@@ -93,6 +95,12 @@ func (c *conn) serve() {
 	defer c.cancel()
 	for {
 		n, err := c.readHead()
+		if err == nil && n > 0 && c.quickly(n) {
+			if c.reply.err == nil {
+				continue
+			}
+			err = c.reply.err
+		}
 		if err == nil && !(n > 0 && c.head.parse(c.buf[c.r:c.r+n])) {
 			c.tcp.SetDeadline(time.Time{})
 			rest := bytes.Clone(c.buf[c.r:c.w])

@@ -39,6 +39,11 @@ type Server struct {
 	// Keep says that the handler may keep headers and the URL, which are made
 	// anew for each request then. Default false.
 	Keep bool
+	// Quick, if it is set, is asked about each plain GET without a body before
+	// anything is made of it: it appends the whole head of an answer to out and
+	// returns that with the body, which is sent as it is; or false, and has done
+	// nothing then. It must not wait.
+	Quick func(g *Glance, out []byte) (head, body []byte, ok bool)
 
 	once  sync.Once
 	other *handover
