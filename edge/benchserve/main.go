@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"runtime/pprof"
+	"strconv"
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge"
+	"github.com/dayfly-dev/dayfly/edge/respcache"
 )
 
 func main() {
@@ -20,6 +22,7 @@ func main() {
 	backend := flag.String("backend", "", "where a trivial backend listens instead")
 	target := flag.String("target", "http://127.0.0.1:23000", "backend the edge sends to")
 	static := flag.String("static", "", "folder of static files")
+	cached := flag.Bool("cache", false, "keep the backend's answers")
 	accessLog := flag.String("access-log", "", "file for the access log")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of 5 s, taken from 1 s after start")
 	flag.Parse()
@@ -27,6 +30,9 @@ func main() {
 		log.Fatal(http.ListenAndServe(*backend, http.HandlerFunc(trivial)))
 	}
 	o := edge.Options{Static: edge.Static{Dir: *static}}
+	if *cached {
+		o.Cache = &respcache.Options{Size: 256 << 20}
+	}
 	if *accessLog != "" {
 		f, err := os.Create(*accessLog)
 		if err != nil {
@@ -53,9 +59,17 @@ func main() {
 
 var kilobyte = bytes.Repeat([]byte("x"), 1024)
 
-func trivial(w http.ResponseWriter, _ *http.Request) {
+// trivial answers with 1 KiB, or ?kib=N of them, which caches may keep for an
+// hour.
+func trivial(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
-	w.Write(kilobyte)
+	body := kilobyte
+	if n, err := strconv.Atoi(r.URL.Query().Get("kib")); err == nil && n > 0 && n <= 1024 {
+		body = bytes.Repeat(kilobyte, n)
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.Write(body)
 }
 
 func record(name string) {
