@@ -48,6 +48,9 @@ bench-queue: ## the queue beside its peers, in one run (PART=sdk,raw,engine,back
 bench-tasks: ## tasks beside asynq, River and Celery, in one run (PART=endtoend,enqueue,latency)
 	bash test/bench-tasks.sh
 
+bench-edge: ## the edge beside its peers, in one run (PART=plain,cached,tls,idle)
+	bash test/bench-edge.sh
+
 bench-edge-chaos: ## what fails while instances do, 10 s each: the table of doc/balancing.md
 	DAYFLY_CHAOS=10s $(GO) test -count=1 -timeout 10m -v -run 'TestChaos$$' ./edge
 

@@ -19,9 +19,10 @@ cache = "127.0.0.1:0"
 smtp = "127.0.0.1:0"
 `
 
-// StartDayfly runs the binary on an application without processes, with the
-// given tables in its manifest and its data in dir/data, which may hold queues
-// already. It returns when all is up, with the environment that processes get.
+// StartDayfly runs the binary on an application with the given lines in its
+// manifest (further keys of [listen] first, then tables) and its data in
+// dir/data, which may hold queues already. It returns when all is up, with the
+// environment that processes get.
 func StartDayfly(binary, dir, tables string) (*Process, map[string]string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err

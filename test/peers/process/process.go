@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -92,22 +93,28 @@ func Tail(text []byte) []byte { return text[max(0, len(text)-2000):] }
 const clockTick = 10 * time.Millisecond
 
 // CPU is the processor time that the process and all those below it have used,
-// those that ended included, proc(5).
-func (p *Process) CPU() (used time.Duration) {
+// those that ended included, proc(5); some of them, and what is below those, may
+// be left out.
+func (p *Process) CPU(without ...int) (used time.Duration) {
 	all := statuses()
+	for pid := range p.below(all, without) {
+		used += all[pid].cpu
+	}
+	return used
+}
+
+// below are the process itself and those below it.
+func (p *Process) below(all map[int]status, without []int) map[int]bool {
 	below := map[int]bool{p.cmd.Process.Pid: true}
 	for grown := true; grown; {
 		grown = false
 		for pid, s := range all {
-			if !below[pid] && below[s.parent] {
+			if !below[pid] && below[s.parent] && !slices.Contains(without, pid) {
 				below[pid], grown = true, true
 			}
 		}
 	}
-	for pid := range below {
-		used += all[pid].cpu
-	}
-	return used
+	return below
 }
 
 // status is what /proc says of a process.
@@ -143,8 +150,19 @@ func statuses() map[int]status {
 }
 
 // Resident is the memory the process holds, bytes.
-func (p *Process) Resident() int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func (p *Process) Resident() int64 { return resident(p.cmd.Process.Pid) }
+
+// ResidentAll is the memory that the process and all those below it hold, but
+// some, bytes. What they share counts once for each.
+func (p *Process) ResidentAll(without ...int) (sum int64) {
+	for pid := range p.below(statuses(), without) {
+		sum += resident(pid)
+	}
+	return sum
+}
+
+func resident(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
