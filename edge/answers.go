@@ -27,51 +27,41 @@ type Answers struct {
 
 // putStamps puts the innermost layer around the application: a response cache
 // that is put around it heeds the stamps.
-func (e *Edge) putStamps() error {
-	if len(e.opt.Answers.Stamps) == 0 {
+func (s *setup) putStamps(e *Edge) error {
+	if len(s.Answers.Stamps) == 0 {
 		return nil
 	}
-	return e.try(func(h http.Handler) (http.Handler, error) { return stamp.New(h, e.opt.Answers.Stamps) })
+	return s.put(e, func(h http.Handler) (http.Handler, error) { return stamp.New(h, s.Answers.Stamps) })
 }
 
 // putAnswers puts the outer layers, which make several answers of one: a
 // response cache has its place before.
-func (e *Edge) putAnswers() error {
-	a := &e.opt.Answers
+func (s *setup) putAnswers(e *Edge) error {
+	a := &s.Answers
 	if len(a.JSONP) > 0 {
-		if err := e.try(func(h http.Handler) (http.Handler, error) { return jsonp.New(h, a.JSONP) }); err != nil {
+		if err := s.put(e, func(h http.Handler) (http.Handler, error) { return jsonp.New(h, a.JSONP) }); err != nil {
 			return err
 		}
 	}
 	if len(a.CORS) > 0 {
 		policy, err := cors.New(a.CORS)
+		if err == nil {
+			s.cors = policy
+			err = s.put(e, func(h http.Handler) (http.Handler, error) { return policy.Handler(h), nil })
+		}
 		if err != nil {
 			return err
 		}
-		e.cors = policy
-		e.put(policy.Handler)
 	}
 	if a.Compress != nil {
-		return e.try(func(h http.Handler) (http.Handler, error) { return compress.New(h, *a.Compress) })
+		return s.put(e, func(h http.Handler) (http.Handler, error) { return compress.New(h, *a.Compress) })
 	}
 	return nil
 }
 
-// try puts a layer that can be configured wrongly.
-func (e *Edge) try(l func(http.Handler) (http.Handler, error)) error {
-	if e.layers == nil {
-		e.layers = http.HandlerFunc(e.ask)
-	}
-	h, err := l(e.layers)
-	if err == nil {
-		e.layers = h
-	}
-	return err
-}
-
 // serveStatic answers a request below Static.Prefix.
 func (e *Edge) serveStatic(x *exchange) {
-	if !e.cors.Preflight(x, x.r) {
-		e.static.serve(x)
+	if !x.setup.cors.Preflight(x, x.r) {
+		x.setup.static.serve(x)
 	}
 }

@@ -23,10 +23,11 @@ func (e *Edge) Add(spec Target) error {
 	if spec.Name == "" {
 		return errors.New("edge: target has no name")
 	}
-	t := &target{name: spec.Name, url: spec.URL, addr: addr, opt: &e.opt, reason: "not checked yet", weight: wholeWeight, ticket: newTicket(),
+	t := &target{name: spec.Name, url: spec.URL, addr: addr, reason: "not checked yet", weight: wholeWeight, ticket: newTicket(),
 		kick: make(chan struct{}, 1), all: map[*conn]struct{}{}}
+	t.opt.Store(&e.setup().Options)
 	t.ctx, t.stop = context.WithCancel(e.ctx)
-	if e.opt.Protocol == H2C {
+	if e.setup().Protocol == H2C {
 		t.h2c = t.newH2C()
 	}
 	e.mu.Lock()
@@ -179,7 +180,7 @@ func (e *Edge) acquire(ctx context.Context, w *want, deadline time.Time) (*targe
 		if e.closed {
 			return nil, errHoldFull
 		}
-		if e.opt.Balance.PerTarget > 0 && e.anyAvailable() {
+		if e.setup().Balance.PerTarget > 0 && e.anyAvailable() {
 			if held {
 				e.held--
 				held = false
@@ -190,7 +191,7 @@ func (e *Edge) acquire(ctx context.Context, w *want, deadline time.Time) (*targe
 			continue
 		}
 		if !held {
-			if e.held >= e.opt.HoldMax {
+			if e.held >= e.setup().HoldMax {
 				return nil, errHoldFull
 			}
 			e.held++
@@ -277,7 +278,7 @@ func (e *Edge) release(t *target, stream bool, o outcome) {
 	case faulty, notTaken:
 		t.failed++
 	}
-	out := t.record.add(o, e.opt.Balance.Eject == EjectErrors) && e.eject(t, fmt.Sprintf("%d requests in a row failed", ejectStrikes), time.Now())
+	out := t.record.add(o, e.setup().Balance.Eject == EjectErrors) && e.eject(t, fmt.Sprintf("%d requests in a row failed", ejectStrikes), time.Now())
 	e.free(t)
 	e.mu.Unlock()
 	if out {

@@ -90,7 +90,7 @@ type clientBody struct {
 }
 
 func (x *exchange) clientBody(r io.Reader) *clientBody {
-	return &clientBody{r: r, rc: http.NewResponseController(x.w), o: &x.e.opt.Bodies}
+	return &clientBody{r: r, rc: http.NewResponseController(x.w), o: &x.setup.Bodies}
 }
 
 // Read implements io.Reader.

@@ -41,7 +41,7 @@ func (x *exchange) readBody() (*requestBody, bool) {
 	switch {
 	case n == 0 || r.Body == nil || r.Body == http.NoBody:
 		return &noBody, true
-	case n > x.e.opt.MaxBody:
+	case n > x.setup.MaxBody:
 		x.fail("body too large", http.StatusRequestEntityTooLarge, pageTooLarge)
 		return nil, false
 	case n > 0 && n <= bufferedBody:
@@ -53,7 +53,7 @@ func (x *exchange) readBody() (*requestBody, bool) {
 		}
 		client.unbound()
 		return &requestBody{length: n, data: data}, true
-	case n > 0 && n <= x.e.opt.Bodies.Request:
+	case n > 0 && n <= x.setup.Bodies.Request:
 		if file, err := x.e.spools.open(n); err == nil {
 			return x.spoolBody(file, n)
 		} else {
@@ -63,7 +63,7 @@ func (x *exchange) readBody() (*requestBody, bool) {
 	// Without it net/http reads the rest of the request before it writes the
 	// first byte of an answer. Not every server can; then it stays so.
 	_ = http.NewResponseController(x.w).EnableFullDuplex()
-	client := x.clientBody(http.MaxBytesReader(x.w, r.Body, x.e.opt.MaxBody))
+	client := x.clientBody(http.MaxBytesReader(x.w, r.Body, x.setup.MaxBody))
 	return &requestBody{length: n, stream: client, client: client}, true
 }
 
@@ -133,7 +133,7 @@ func (x *exchange) startUpload(c *conn, body *requestBody) *upload {
 		if u.clientErr() != nil {
 			c.Close() // the target must not take a part for the whole
 		}
-		c.SetReadDeadline(time.Now().Add(c.t.opt.ResponseTimeout))
+		c.SetReadDeadline(time.Now().Add(c.t.opt.Load().ResponseTimeout))
 	}()
 	return u
 }
@@ -153,7 +153,7 @@ func (u *upload) run(body *requestBody, r *http.Request) {
 			if body.chunked() {
 				out = frameChunk(buf[:], n)
 			}
-			u.c.SetWriteDeadline(time.Now().Add(u.c.t.opt.ResponseTimeout))
+			u.c.SetWriteDeadline(time.Now().Add(u.c.t.opt.Load().ResponseTimeout))
 			if _, werr := u.c.Write(out); werr != nil {
 				u.writeErr = werr
 				return

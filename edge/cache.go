@@ -11,41 +11,49 @@ import (
 // ErrNoCache: the edge has no response cache.
 var ErrNoCache = errors.New("edge: there is no response cache")
 
-// openCache puts the response cache around what is there, if there is to be one.
-func (e *Edge) openCache() error {
-	if e.opt.Cache == nil {
+// putCache puts the response cache around what is there, if there is to be one.
+// What there was is used again, since it may have a folder: settleCache gives it
+// its options.
+func (s *setup) putCache(e *Edge) (err error) {
+	if s.Cache == nil {
 		return nil
 	}
-	o := *e.opt.Cache
+	if s.cache = e.kept; s.cache == nil {
+		if s.cache, err = respcache.New(e.cacheOptions(s.Cache)); err != nil {
+			return err
+		}
+	}
+	return s.put(e, func(h http.Handler) (http.Handler, error) { return s.cache.Handler(h), nil })
+}
+
+// cacheOptions are those of the response cache, with what the edge knows.
+func (e *Edge) cacheOptions(given *respcache.Options) respcache.Options {
+	o := *given
 	o.Site, o.Field, o.Told = e.cacheSite, e.cacheField, cacheTold
 	o.Drop = append(o.Drop[:len(o.Drop):len(o.Drop)], "X-Request-Id")
 	if o.Log == nil {
 		o.Log = e.log
 	}
-	c, err := respcache.New(o)
-	if err != nil {
-		return err
-	}
-	e.cache = c
-	e.put(c.Handler)
-	return nil
+	return o
 }
 
 // Purge removes from the response cache, or makes stale, and returns how many
 // answers that was. ErrNoCache if there is none.
 func (e *Edge) Purge(p respcache.Purge) (int, error) {
-	if e.cache == nil {
+	c := e.setup().cache
+	if c == nil {
 		return 0, ErrNoCache
 	}
-	return e.cache.Purge(p)
+	return c.Purge(p)
 }
 
 // CacheStats is what the response cache has done, and false if there is none.
 func (e *Edge) CacheStats() (respcache.Stats, bool) {
-	if e.cache == nil {
+	c := e.setup().cache
+	if c == nil {
 		return respcache.Stats{}, false
 	}
-	return e.cache.Stats(), true
+	return c.Stats(), true
 }
 
 // cacheOrigin is where a request came from: a client's was learnt already.

@@ -51,13 +51,13 @@ func (e *Edge) serveClick(x *exchange) bool {
 		return false
 	}
 	name = strings.TrimSuffix(name, "/")
-	campaign, ok := e.opt.Clicks[name]
+	campaign, ok := x.setup.Clicks[name]
 	if !ok || !strings.HasPrefix(r.URL.RawQuery, "/") && !strings.HasPrefix(r.URL.RawQuery, `\`) {
 		return false
 	}
 	path, query, ok := clickTarget(r.URL.RawQuery)
 	if ok {
-		_, loops := e.opt.Clicks[strings.Trim(path, "/")]
+		_, loops := x.setup.Clicks[strings.Trim(path, "/")]
 		ok = !loops
 	}
 	if !ok {
@@ -65,7 +65,7 @@ func (e *Edge) serveClick(x *exchange) bool {
 		return true
 	}
 	if r.Method == http.MethodGet {
-		e.clicks.count(name, path, time.Now(), clicker{isPerson(r.Header), x.origin.client, r.UserAgent()})
+		x.setup.clicks.count(name, path, time.Now(), clicker{isPerson(r.Header), x.origin.client, r.UserAgent()})
 	}
 	h := x.Header()
 	x.origin.tell(h)

@@ -45,12 +45,12 @@ type conn struct {
 
 // dial makes a connection to the target.
 func (t *target) dial(ctx context.Context) (*conn, error) {
-	d := net.Dialer{Timeout: t.opt.DialTimeout}
+	d := net.Dialer{Timeout: t.opt.Load().DialTimeout}
 	nc, err := d.DialContext(ctx, "tcp", t.addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, t: t, keep: t.opt.IdleTimeout, limit: -1}
+	c := &conn{Conn: nc, t: t, keep: t.opt.Load().IdleTimeout, limit: -1}
 	c.br = bufio.NewReaderSize(c, 4<<10)
 	c.abort = func() { c.Close() }
 	if tc, ok := nc.(*net.TCPConn); ok {
@@ -132,7 +132,7 @@ func (c *conn) learnKeep(v []string) {
 	for part := range strings.SplitSeq(v[0], ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		if n, err := strconv.Atoi(value); err == nil && n >= 0 && n < 1e6 && strings.EqualFold(name, "timeout") {
-			c.keep = min(c.t.opt.IdleTimeout, max(0, time.Duration(n-1)*time.Second))
+			c.keep = min(c.t.opt.Load().IdleTimeout, max(0, time.Duration(n-1)*time.Second))
 		}
 	}
 }

@@ -27,7 +27,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/edge/cors"
 	"github.com/dayfly-dev/dayfly/edge/respcache"
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
@@ -43,24 +42,19 @@ var ErrClosed = errors.New("edge: closed")
 
 // Edge is the handler. All methods may be called at once.
 type Edge struct {
-	opt    Options
+	current  atomic.Pointer[setup]
+	keeps    atomic.Bool // requests may outlive their handling, now or since a time before
+	reloadMu sync.Mutex
+	kept     *respcache.Cache // that there was once; guarded by reloadMu
+
 	log    *slog.Logger
-	apex   string
 	meter  meter
 	access *accessLog
-	static *staticFiles
-	clicks *clickStore
-	layers http.Handler // nil: none
-	cache  *respcache.Cache
-	cors   *cors.Policy // nil: the application's own
 	spools spools
 
 	trusted atomic.Pointer[forwarded.Networks]
-	hsts    []string // header; nil: none
 	loops   warner
 
-	pages       ownPages
-	limits      []*limiter
 	maintenance atomic.Pointer[Maintenance]
 
 	ctx  context.Context // ends with Close; owns health checks
@@ -85,42 +79,16 @@ func New(o Options) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{opt: o, log: o.Log, apex: apexOf(o.Host), ready: make(chan struct{})}
-	if e.pages, err = o.Pages.read(); err != nil {
-		return nil, err
-	}
-	if e.limits, err = limiters(o.Limits); err != nil {
-		return nil, err
-	}
-	e.spools.dir, e.spools.total = o.Bodies.Dir, o.Bodies.Total
+	e := &Edge{log: o.Log, ready: make(chan struct{})}
+	e.spools.dir = o.Bodies.Dir
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
-	if h := o.HTTPS.HSTS.Header(); h != "" {
-		e.hsts = []string{h}
-	}
-	if o.Static.Dir != "" {
-		if e.static, err = openStatic(o.Static, o.Log); err != nil {
-			return nil, err
-		}
-	}
-	if len(o.Clicks) > 0 {
-		if e.clicks, err = openClicks(o.ClickFile, o.Log); err != nil {
-			if e.static != nil {
-				e.static.close()
-			}
-			return nil, err
-		}
-	}
-	if err = e.putStamps(); err == nil { // the innermost layer, which the cache heeds
-		err = e.openCache()
-	}
-	if err == nil {
-		err = e.putAnswers()
-	}
+	s, err := e.newSetup(o, &setup{})
 	if err != nil {
-		e.Close()
+		e.stop()
 		return nil, err
 	}
+	e.use(s)
 	if o.AccessLog != nil {
 		e.access = newAccessLog(o.AccessLog, o.AccessLogFormat)
 	}
@@ -152,17 +120,20 @@ func (e *Edge) Close() error {
 		t.closeConns()
 	}
 	e.wg.Wait()
-	if e.cache != nil {
-		e.cache.Close()
+	e.reloadMu.Lock()
+	defer e.reloadMu.Unlock()
+	s := e.setup()
+	if e.kept != nil {
+		e.kept.Close()
 	}
-	if e.static != nil {
-		e.static.close()
+	if s.static != nil {
+		s.static.close()
 	}
 	if e.access != nil {
 		e.access.close()
 	}
-	if e.clicks != nil {
-		return e.clicks.close()
+	if s.clicks != nil {
+		return s.clicks.close()
 	}
 	return nil
 }
@@ -179,13 +150,13 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.page(http.StatusRequestHeaderFieldsTooLarge, pageText{"Too many fields", "The request has more header fields than this site takes."})
 	case r.Host != "" && !validHost(r.Host):
 		x.page(http.StatusBadRequest, pageText{"Not understood", "The request names a host that cannot be."})
-	case len(e.limits) > 0 && !x.admit():
-	case e.opt.HTTPS.Challenge != nil && e.challenge(x):
-	case (e.apex != "" || e.opt.HTTPS.Redirect) && e.redirect(x):
-	case len(e.opt.Clicks) > 0 && e.serveClick(x):
+	case len(x.setup.limits) > 0 && !x.admit():
+	case x.setup.HTTPS.Challenge != nil && e.challenge(x):
+	case (x.setup.apex != "" || x.setup.HTTPS.Redirect) && e.redirect(x):
+	case len(x.setup.Clicks) > 0 && e.serveClick(x):
 	case r.URL.Path == ScriptPath:
 		x.serveScript()
-	case e.static != nil && strings.HasPrefix(r.URL.Path, e.opt.Static.Prefix):
+	case x.setup.static != nil && strings.HasPrefix(r.URL.Path, x.setup.Static.Prefix):
 		e.serveStatic(x)
 	case e.maintain(x):
 	default:
@@ -201,7 +172,7 @@ func (e *Edge) Stats() Stats {
 		s.LogDropped = e.access.dropped.Load()
 	}
 	s.Maintenance = e.maintenance.Load() != nil
-	for _, l := range e.limits {
+	for _, l := range e.setup().limits {
 		s.Limits = append(s.Limits, LimitStats{Name: l.Name, Allowed: l.allowed.Load(), Refused: l.refused.Load()})
 	}
 	e.mu.Lock()
@@ -218,17 +189,19 @@ func (e *Edge) Stats() Stats {
 // StaticManifest returns the hashed address of each static file by its name
 // below Options.Static.Dir: "app.css" → "/static/app.0123456789abcdef.css".
 func (e *Edge) StaticManifest() map[string]string {
-	if e.static == nil {
+	s := e.setup().static
+	if s == nil {
 		return map[string]string{}
 	}
-	return e.static.manifest()
+	return s.manifest()
 }
 
 // Clicks returns what was counted, the latest day first, then by campaign and
 // path.
 func (e *Edge) Clicks() []ClickCount {
-	if e.clicks == nil {
+	s := e.setup().clicks
+	if s == nil {
 		return nil
 	}
-	return e.clicks.counts()
+	return s.counts()
 }

@@ -102,7 +102,7 @@ func (e *Edge) judge(t *target, now time.Time) {
 // eject takes a target out for a time, if enough are left without it. It is
 // called with Edge.mu held; ejected does the rest without.
 func (e *Edge) eject(t *target, reason string, now time.Time) bool {
-	r, o := &t.record, &e.opt.Balance
+	r, o := &t.record, &e.setup().Balance
 	if o.Eject == EjectNever || r.out || t.draining || t.gone {
 		return false
 	}
@@ -149,7 +149,7 @@ func (e *Edge) inRotation() (in, least int) {
 			in++
 		}
 	}
-	return in, max(1, all-all*e.opt.Balance.EjectMost/100)
+	return in, max(1, all-all*e.setup().Balance.EjectMost/100)
 }
 
 // readmit brings an ejected target back, whose check passed, when its time is

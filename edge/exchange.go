@@ -11,6 +11,7 @@ import (
 // client.
 type exchange struct {
 	e          *Edge
+	setup      *setup // that it began with
 	w          http.ResponseWriter
 	out        http.ResponseWriter // what answers write to: the exchange, or a layer between it and the application
 	r          *http.Request
@@ -33,7 +34,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
-	*x = exchange{e: e, w: w, r: r, start: time.Now()}
+	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now()}
 	x.out = x
 	x.origin.learn(r, e.trusted.Load())
 	return x

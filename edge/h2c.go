@@ -29,7 +29,7 @@ func (t *target) newH2C() *http.Transport {
 		// A target that hangs is noticed by pings: streams may be silent for long.
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		DisableCompression:     true,
-		IdleConnTimeout:        t.opt.IdleTimeout,
+		IdleConnTimeout:        t.opt.Load().IdleTimeout,
 		MaxResponseHeaderBytes: maxResponseHead,
 	}
 	tr.Protocols.SetUnencryptedHTTP2(true)
@@ -41,7 +41,7 @@ func (t *target) newH2C() *http.Transport {
 func (e *Edge) proxyH2C(x *exchange) {
 	_ = http.NewResponseController(x.w).EnableFullDuplex()
 	x.want = want{ticket: x.ticket()}
-	deadline := time.Now().Add(e.opt.HoldTimeout)
+	deadline := time.Now().Add(x.setup.HoldTimeout)
 	for {
 		t, err := e.acquire(x.r.Context(), &x.want, deadline)
 		if err != nil {
@@ -72,7 +72,7 @@ func (e *Edge) deliverH2C(x *exchange, t *target) (f *failure) {
 	r := x.requestH2C(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}), t)
 	late := time.NewTimer(time.Hour)
 	if late.Stop(); !isGRPC(r.Header) { // a call may be silent for as long as its client bears it
-		late = time.AfterFunc(t.opt.ResponseTimeout, cancel)
+		late = time.AfterFunc(t.opt.Load().ResponseTimeout, cancel)
 	}
 	res, err := t.h2c.RoundTrip(r)
 	late.Stop()
@@ -92,7 +92,7 @@ func (e *Edge) deliverH2C(x *exchange, t *target) (f *failure) {
 	}
 	defer res.Body.Close()
 	d.status = res.StatusCode
-	if e.opt.Balance.Sticky != "" {
+	if x.setup.Balance.Sticky != "" {
 		x.stick(t, &x.want, res.Header)
 	}
 	return d.forwardH2C(res)
@@ -109,7 +109,7 @@ func (x *exchange) requestH2C(ctx context.Context, t *target) *http.Request {
 	if r.ContentLength == 0 {
 		out.Body = http.NoBody
 	} else if !isGRPC(r.Header) {
-		out.Body = io.NopCloser(http.MaxBytesReader(x.w, r.Body, x.e.opt.MaxBody)) // closed, it could not go to another
+		out.Body = io.NopCloser(http.MaxBytesReader(x.w, r.Body, x.setup.MaxBody)) // closed, it could not go to another
 	}
 	named := r.Header["Connection"]
 	for name, values := range r.Header {
@@ -193,7 +193,7 @@ func (d *delivery) forwardH2C(res *http.Response) *failure {
 
 // checkH2C asks for the health path in HTTP/2.
 func (t *target) checkH2C(ctx context.Context, host string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.addr+t.opt.HealthPath, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.addr+t.opt.Load().HealthPath, nil)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (t *target) checkH2C(ctx context.Context, host string) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 399 {
-		return fmt.Errorf("GET %s answered %d", t.opt.HealthPath, res.StatusCode)
+		return fmt.Errorf("GET %s answered %d", t.opt.Load().HealthPath, res.StatusCode)
 	}
 	io.CopyN(io.Discard, res.Body, 64<<10) //nolint:errcheck // the status has told
 	return nil

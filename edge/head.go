@@ -25,7 +25,7 @@ func (x *exchange) appendHead(b []byte, body *requestBody, upgrade string) []byt
 	b = append(append(append(b, r.Method...), ' '), requestURI(r)...)
 	host := r.Host
 	if host == "" { // HTTP/1.0
-		host = x.e.opt.Host
+		host = x.setup.Host
 	}
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), "\r\n"...)
 	named := r.Header["Connection"]

@@ -43,9 +43,9 @@ func (e *Edge) watch(t *target) {
 			e.readmit(t, now)
 			e.judge(t, now)
 		case up:
-			if failed++; failed >= e.opt.HealthFall {
+			if failed++; failed >= e.setup().HealthFall {
 				e.setHealth(t, err)
-				need, passed, failed = e.opt.HealthRise, 0, 0
+				need, passed, failed = e.setup().HealthRise, 0, 0
 				if silent(err) {
 					t.recall()
 				}
@@ -60,7 +60,7 @@ func (e *Edge) watch(t *target) {
 
 // check asks the target once, on a connection of its own.
 func (t *target) check() error {
-	ctx, cancel := context.WithTimeout(t.ctx, t.opt.HealthTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.opt.Load().HealthTimeout)
 	defer cancel()
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", t.addr)
@@ -68,30 +68,30 @@ func (t *target) check() error {
 		return err
 	}
 	defer c.Close()
-	if t.opt.HealthPath == "" {
+	if t.opt.Load().HealthPath == "" {
 		return nil
 	}
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	host := t.opt.Host
+	host := t.opt.Load().Host
 	if host == "" {
 		host = t.addr
 	}
 	if t.h2c != nil {
 		return t.checkH2C(ctx, host)
 	}
-	if _, err := io.WriteString(c, "GET "+t.opt.HealthPath+" HTTP/1.1\r\nHost: "+host+"\r\nUser-Agent: dayfly-edge\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET "+t.opt.Load().HealthPath+" HTTP/1.1\r\nHost: "+host+"\r\nUser-Agent: dayfly-edge\r\nConnection: close\r\n\r\n"); err != nil {
 		return err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(io.LimitReader(c, maxResponseHead)), nil)
 	if err != nil {
 		if ctx.Err() != nil {
-			return &silentError{fmt.Sprintf("no answer to GET %s within %v", t.opt.HealthPath, t.opt.HealthTimeout)}
+			return &silentError{fmt.Sprintf("no answer to GET %s within %v", t.opt.Load().HealthPath, t.opt.Load().HealthTimeout)}
 		}
 		return err
 	}
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 399 {
-		return fmt.Errorf("GET %s answered %d", t.opt.HealthPath, res.StatusCode)
+		return fmt.Errorf("GET %s answered %d", t.opt.Load().HealthPath, res.StatusCode)
 	}
 	// The body is read so that the instance does not see its answer refused.
 	io.CopyN(io.Discard, res.Body, 64<<10) //nolint:errcheck // the status has told
@@ -102,7 +102,7 @@ func (t *target) check() error {
 func (e *Edge) untilCheck(t *target) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	wait := e.opt.HealthInterval
+	wait := e.setup().HealthInterval
 	if !t.up {
 		wait = min(wait, recheckInterval)
 	}

@@ -94,7 +94,7 @@ const challengePath = "/.well-known/acme-challenge/"
 
 // challenge answers an ACME server.
 func (e *Edge) challenge(x *exchange) bool {
-	return strings.HasPrefix(x.r.URL.Path, challengePath) && e.opt.HTTPS.Challenge(x, x.r)
+	return strings.HasPrefix(x.r.URL.Path, challengePath) && x.setup.HTTPS.Challenge(x, x.r)
 }
 
 // stays reports whether a request by http is answered where it was asked:
@@ -104,7 +104,7 @@ func (e *Edge) stays(x *exchange) bool {
 	if strings.HasPrefix(x.r.URL.Path, challengePath) {
 		return true
 	}
-	if e.opt.HealthPath == "" || x.r.URL.RequestURI() != e.opt.HealthPath || x.r.Method != "GET" && x.r.Method != "HEAD" {
+	if x.setup.HealthPath == "" || x.r.URL.RequestURI() != x.setup.HealthPath || x.r.Method != "GET" && x.r.Method != "HEAD" {
 		return false
 	}
 	name, _ := splitHost(x.origin.host)
@@ -122,13 +122,13 @@ func isAddress(name string) bool {
 // unnoticed: the redirect would come back, for ever.
 func (e *Edge) plain(x *exchange) bool {
 	o := &x.origin
-	if o.proto == "https" || !e.opt.HTTPS.Redirect || e.opt.HTTPS.Ready != nil && !e.opt.HTTPS.Ready() {
+	if o.proto == "https" || !x.setup.HTTPS.Redirect || x.setup.HTTPS.Ready != nil && !x.setup.HTTPS.Ready() {
 		return false
 	}
 	switch {
 	case o.told:
 		return true
-	case o.trusted && !e.opt.HTTPS.Own:
+	case o.trusted && !x.setup.HTTPS.Own:
 		e.loops.warn(e, "a trusted balancer does not say whether its client used https, so that nothing is redirected: have it send X-Forwarded-Proto", o.client)
 		return false
 	case !o.trusted && claimsHTTPS(x):
@@ -168,11 +168,11 @@ func (w *warner) warn(e *Edge, text, client string) {
 
 // secure tells browsers to keep to https.
 func (e *Edge) secure(x *exchange) {
-	if e.hsts == nil || x.origin.proto != "https" {
+	if x.setup.hsts == nil || x.origin.proto != "https" {
 		return
 	}
 	name, _ := splitHost(x.origin.host)
-	if strings.EqualFold(name, e.opt.Host) || strings.EqualFold(name, e.apex) {
-		x.Header()["Strict-Transport-Security"] = e.hsts
+	if strings.EqualFold(name, x.setup.Host) || strings.EqualFold(name, x.setup.apex) {
+		x.Header()["Strict-Transport-Security"] = x.setup.hsts
 	}
 }

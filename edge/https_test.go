@@ -32,8 +32,8 @@ func (a asks) request() *http.Request {
 }
 
 // fixed answers 200 in the application's place.
-func fixed(http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+func fixed(http.Handler) (http.Handler, error) {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }), nil
 }
 
 func open(t *testing.T, o Options) *Edge {
@@ -43,7 +43,9 @@ func open(t *testing.T, o Options) *Edge {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	e.put(fixed)
+	if err := e.setup().put(e, fixed); err != nil {
+		t.Fatal(err)
+	}
 	return e
 }
 

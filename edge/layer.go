@@ -8,28 +8,33 @@ import (
 // A layer stands between the edge and the application: it may answer itself,
 // or have the application answer and change that on the way. Layers that are
 // not configured are not there, so that they cost nothing.
-type layer func(application http.Handler) http.Handler
+type layer func(application http.Handler) (http.Handler, error)
 
-// put puts a layer around those that are there.
-func (e *Edge) put(l layer) {
-	if e.layers == nil {
-		e.layers = http.HandlerFunc(e.ask)
+// put puts a layer, which can be configured wrongly, around those that are there.
+func (s *setup) put(e *Edge, l layer) error {
+	inner := s.layers
+	if inner == nil {
+		inner = http.HandlerFunc(e.ask)
 	}
-	e.layers = l(e.layers)
+	h, err := l(inner)
+	if err == nil {
+		s.layers = h
+	}
+	return err
 }
 
 // answer has the application answer, through the layers.
 func (e *Edge) answer(x *exchange) {
-	if e.layers == nil {
+	if x.setup.layers == nil {
 		e.pass(x)
 		return
 	}
-	e.layers.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), exchangeKey{}, x)))
+	x.setup.layers.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), exchangeKey{}, x)))
 }
 
 // pass has a target answer, in its protocol.
 func (e *Edge) pass(x *exchange) {
-	if e.opt.Protocol == H2C {
+	if x.setup.Protocol == H2C {
 		e.proxyH2C(x)
 		return
 	}

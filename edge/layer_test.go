@@ -13,7 +13,7 @@ import (
 // shout is a layer that changes answers, error pages too, and that asks the
 // application once by itself for each request.
 func shout(t *testing.T) layer {
-	return func(application http.Handler) http.Handler {
+	return func(application http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			own := httptest.NewRecorder()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -21,7 +21,7 @@ func shout(t *testing.T) layer {
 			application.ServeHTTP(own, r.Clone(ctx))
 			application.ServeHTTP(&loud{w}, r)
 			io.WriteString(w, "; by itself: "+own.Body.String())
-		})
+		}), nil
 	}
 }
 
@@ -45,7 +45,9 @@ func TestLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	e.put(shout(t))
+	if err := e.setup().put(e, shout(t)); err != nil {
+		t.Fatal(err)
+	}
 	ask := func() (int, string) {
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, httptest.NewRequest("GET", "http://example.com/", nil))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -166,7 +167,7 @@ type permit struct {
 func (x *exchange) admit() bool {
 	p := &permit{}
 	x.permit = p
-	for _, l := range x.e.limits {
+	for _, l := range x.setup.limits {
 		if !l.matches(x.r) {
 			continue
 		}
@@ -229,11 +230,15 @@ func (x *exchange) limited(l *limiter, reason string, retry time.Duration) {
 // seconds rounds up, to one at least.
 func seconds(d time.Duration) int64 { return max(1, int64((d+time.Second-1)/time.Second)) }
 
-func limiters(limits []Limit) (all []*limiter, err error) {
+// limiters are those of limits, with the counts of those that were.
+func limiters(limits []Limit, were []*limiter) (all []*limiter, err error) {
 	names := map[string]bool{}
 	for _, l := range limits {
-		lim, err := newLimiter(l)
-		if err != nil {
+		at := slices.IndexFunc(were, func(x *limiter) bool { return x.Limit == l })
+		var lim *limiter
+		if at >= 0 {
+			lim = were[at]
+		} else if lim, err = newLimiter(l); err != nil {
 			return nil, err
 		}
 		if names[l.Name] {

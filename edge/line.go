@@ -42,7 +42,7 @@ type grant struct {
 
 // lineFull turns a request away before anything is done for it.
 func (e *Edge) lineFull() bool {
-	if e.opt.Balance.PerTarget == 0 {
+	if e.setup().Balance.PerTarget == 0 {
 		return false
 	}
 	e.mu.Lock()
@@ -51,7 +51,7 @@ func (e *Edge) lineFull() bool {
 		return false
 	}
 	e.dropStale(time.Now())
-	if e.line.waiting.Len() < e.opt.Balance.Queue {
+	if e.line.waiting.Len() < e.setup().Balance.Queue {
 		return false
 	}
 	e.line.shed++
@@ -67,14 +67,14 @@ func (e *Edge) waitInLine(ctx context.Context, w *want, patient bool) (*target, 
 		at = &l.patient
 	} else {
 		e.dropStale(now)
-		if l.waiting.Len() >= e.opt.Balance.Queue {
+		if l.waiting.Len() >= e.setup().Balance.Queue {
 			l.shed++
 			return nil, errLineFull
 		}
 		if l.waiting.Len() == 0 {
 			l.busy = now
 		}
-		timer := time.NewTimer(e.opt.Balance.QueueTimeout)
+		timer := time.NewTimer(e.setup().Balance.QueueTimeout)
 		defer timer.Stop()
 		timeout = timer.C
 	}
@@ -142,7 +142,7 @@ func (e *Edge) serve(l *list.List, next *list.Element) bool {
 }
 
 func (e *Edge) overloaded(now time.Time) bool {
-	return now.Sub(e.line.busy) > e.opt.Balance.QueueTimeout
+	return now.Sub(e.line.busy) > e.setup().Balance.QueueTimeout
 }
 
 // dropStale turns those away that have waited too long for times of overload.
@@ -151,7 +151,7 @@ func (e *Edge) dropStale(now time.Time) {
 	for l.waiting.Len() > 0 && e.overloaded(now) {
 		oldest := l.waiting.Front()
 		me := oldest.Value.(*waiter)
-		if now.Sub(me.since) <= e.opt.Balance.QueueTimeout/10 {
+		if now.Sub(me.since) <= e.setup().Balance.QueueTimeout/10 {
 			return
 		}
 		l.waiting.Remove(oldest)

@@ -61,7 +61,7 @@ func (e *Edge) maintain(x *exchange) bool {
 		x.enter(m)
 		return true
 	}
-	if m == nil || e.opt.HealthPath != "/" && x.r.URL.Path == e.opt.HealthPath || m.admits(x) {
+	if m == nil || x.setup.HealthPath != "/" && x.r.URL.Path == x.setup.HealthPath || m.admits(x) {
 		return false
 	}
 	p := pageMaintenance

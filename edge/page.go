@@ -85,7 +85,7 @@ func (x *exchange) pageBody(h http.Header, status int, p pageText) string {
 	switch accept := strings.Join(x.r.Header["Accept"], ","); {
 	case strings.Contains(accept, "text/html"):
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		if t := x.e.pages.of(status, p); t != nil {
+		if t := x.setup.pages.of(status, p); t != nil {
 			var b bytes.Buffer
 			err := t.Execute(&b, PageData{Title: p.title, Text: p.text, Status: status, RequestID: x.origin.id, RetryAfter: x.retryAfter, Processed: p.processed()})
 			if err == nil {

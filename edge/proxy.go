@@ -50,7 +50,7 @@ func (e *Edge) proxy(x *exchange) {
 	fresh, unanswered := false, 0
 	for {
 		if deadline.IsZero() {
-			deadline = time.Now().Add(e.opt.HoldTimeout)
+			deadline = time.Now().Add(x.setup.HoldTimeout)
 		}
 		t, err := e.acquire(x.r.Context(), &x.want, deadline)
 		if err != nil {
@@ -117,7 +117,7 @@ func (e *Edge) deliver(x *exchange, t *target, body *requestBody, fresh bool) (f
 		return d.switchProtocols(res)
 	}
 	d.status = res.StatusCode
-	if e.opt.Balance.Sticky != "" {
+	if x.setup.Balance.Sticky != "" {
 		x.stick(t, &x.want, res.Header)
 	}
 	return d.forward(res)
@@ -181,7 +181,7 @@ func (d *delivery) outcome(f *failure) outcome {
 // connect takes an unused connection or makes one.
 func (d *delivery) connect(fresh bool) *failure {
 	if !fresh && d.upgrade == "" {
-		maxIdle := d.t.opt.IdleTimeout
+		maxIdle := d.t.opt.Load().IdleTimeout
 		if !repeatable(d.x.r) {
 			maxIdle = min(maxIdle, freshIdle)
 		}
@@ -209,7 +209,7 @@ func (d *delivery) send() *failure {
 	c := d.c
 	c.head = d.x.appendHead(c.head[:0], d.body, d.upgrade)
 	headLen := len(c.head)
-	c.SetDeadline(time.Now().Add(d.t.opt.ResponseTimeout))
+	c.SetDeadline(time.Now().Add(d.t.opt.Load().ResponseTimeout))
 	n, err := 0, error(nil)
 	switch data := d.body.data; {
 	case len(data) > 4<<10:

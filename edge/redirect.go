@@ -21,7 +21,7 @@ func apexOf(host string) string {
 
 // Apex is the name whose requests are redirected to Options.Host, "" if there is
 // none.
-func (e *Edge) Apex() string { return e.apex }
+func (e *Edge) Apex() string { return e.setup().apex }
 
 // redirect answers a request for the apex, or by http where https is wanted,
 // with a redirect to where it belongs: in one step, save where HSTS's lists want
@@ -29,21 +29,21 @@ func (e *Edge) Apex() string { return e.apex }
 func (e *Edge) redirect(x *exchange) bool {
 	name, port := splitHost(x.origin.host)
 	name = strings.TrimSuffix(name, ".")
-	apex := e.apex != "" && strings.EqualFold(name, e.apex)
+	apex := x.setup.apex != "" && strings.EqualFold(name, x.setup.apex)
 	plain := e.plain(x)
 	if !apex && !plain || x.r.RequestURI == "*" || x.origin.proto == "http" && e.stays(x) {
 		return false
 	}
 	proto := x.origin.proto
 	if apex {
-		name = e.opt.Host
+		name = x.setup.Host
 	}
 	if plain {
-		switch proto, port = "https", strconv.Itoa(e.opt.HTTPS.Port); {
-		case apex && e.opt.HTTPS.HSTS.Preload:
-			name = e.apex
-		case e.opt.Host != "" && !slices.Contains(e.opt.HTTPS.Hosts, strings.ToLower(name)):
-			name = e.opt.Host
+		switch proto, port = "https", strconv.Itoa(x.setup.HTTPS.Port); {
+		case apex && x.setup.HTTPS.HSTS.Preload:
+			name = x.setup.apex
+		case x.setup.Host != "" && !slices.Contains(x.setup.HTTPS.Hosts, strings.ToLower(name)):
+			name = x.setup.Host
 		case name == "":
 			return false
 		}

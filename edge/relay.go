@@ -207,7 +207,7 @@ func (r *relay) add(p []byte) bool {
 		return false
 	}
 	next := s.size + int64(len(copyBuffer{}))
-	if next > r.d.e.opt.Bodies.Answer {
+	if next > r.d.x.setup.Bodies.Answer {
 		return false
 	}
 	return next <= s.reserved || s.reserve(s.reserved+spoolStep)
@@ -249,7 +249,7 @@ func (r *relay) bindClient() {
 // client: not one without an end, and not one whose application says that it is
 // not to be held, in the words that nginx has for it.
 func (d *delivery) mayTakeAhead(res *http.Response) bool {
-	return d.e.opt.Bodies.Answer > 0 && !d.stream && d.up.finished() && res.Header.Get("X-Accel-Buffering") != "no"
+	return d.x.setup.Bodies.Answer > 0 && !d.stream && d.up.finished() && res.Header.Get("X-Accel-Buffering") != "no"
 }
 
 // taken ends the target's part in the delivery: its answer was read whole.

@@ -128,7 +128,8 @@ func TestTargetClosesIdleConnections(t *testing.T) {
 }
 
 func TestKeepAliveHeaderIsHeeded(t *testing.T) {
-	c := &conn{t: &target{opt: &Options{IdleTimeout: time.Minute}}, keep: time.Minute}
+	c := &conn{t: &target{}, keep: time.Minute}
+	c.t.opt.Store(&Options{IdleTimeout: time.Minute})
 	for _, tc := range []struct {
 		value string
 		want  time.Duration

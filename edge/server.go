@@ -52,9 +52,11 @@ type listening interface {
 // ConnState must be nil. A handler other than an Edge must be done with a
 // request when it returns. log gets panics of the handler; nil discards.
 func NewFront(s *http.Server, log *slog.Logger) *Front {
-	e, ok := s.Handler.(*Edge)
-	// What layers share among clients, and HTTP/2 sends beside us, outlives the handler.
-	return &Front{newListening(s, log, ok && (e.layers != nil || e.opt.Protocol == H2C))}
+	var keep func() bool
+	if e, ok := s.Handler.(*Edge); ok {
+		keep = e.keeps.Load
+	}
+	return &Front{newListening(s, log, keep)}
 }
 
 // Serve accepts connections until Shutdown or Close, then returns

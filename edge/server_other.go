@@ -7,4 +7,4 @@ import (
 	"net/http"
 )
 
-func newListening(s *http.Server, _ *slog.Logger, _ bool) listening { return s }
+func newListening(s *http.Server, _ *slog.Logger, _ func() bool) listening { return s }

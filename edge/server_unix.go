@@ -11,6 +11,6 @@ import (
 
 // newListening serves with the loop. With keep the handler may hold on to
 // requests, as layers that ask on behalf of several clients do.
-func newListening(s *http.Server, log *slog.Logger, keep bool) listening {
+func newListening(s *http.Server, log *slog.Logger, keep func() bool) listening {
 	return &http1.Server{HTTP: s, Log: log, Keep: keep}
 }

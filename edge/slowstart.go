@@ -19,7 +19,7 @@ const (
 func (e *Edge) begin(t *target, now time.Time) {
 	t.since = now
 	t.weight = wholeWeight
-	slow := e.opt.Balance.SlowStart
+	slow := e.setup().Balance.SlowStart
 	if slow <= 0 {
 		return
 	}
@@ -55,7 +55,7 @@ func (e *Edge) warm(avoid *target, now time.Time) (chosen *target) {
 			spared = spared || t.available()
 			continue
 		}
-		grown := int64(now.Sub(t.since)) * wholeWeight / int64(e.opt.Balance.SlowStart)
+		grown := int64(now.Sub(t.since)) * wholeWeight / int64(e.setup().Balance.SlowStart)
 		t.weight = min(wholeWeight, max(coldWeight, grown))
 		e.warming = e.warming || t.weight < wholeWeight
 		spared = spared || t.weight == wholeWeight && t.available()

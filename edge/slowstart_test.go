@@ -23,8 +23,9 @@ func fabricated(t testing.TB, b Balance, names ...string) *Edge {
 
 func (e *Edge) comeUp(t testing.TB, name string) *target {
 	t.Helper()
-	x := &target{name: name, opt: &e.opt, weight: wholeWeight, ticket: newTicket(), stop: func() {},
+	x := &target{name: name, weight: wholeWeight, ticket: newTicket(), stop: func() {},
 		kick: make(chan struct{}, 1), all: map[*conn]struct{}{}}
+	x.opt.Store(&e.setup().Options)
 	e.mu.Lock()
 	e.targets = append(e.targets, x)
 	e.mu.Unlock()

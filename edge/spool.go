@@ -12,7 +12,7 @@ import (
 // nothing of them is left when the process ends, however it does.
 type spools struct {
 	dir   string
-	total int64
+	total atomic.Int64
 	used  atomic.Int64
 	full  atomic.Uint64 // bodies that found no room
 	said  atomic.Int64  // when the log said so, Unix seconds
@@ -54,7 +54,7 @@ func (p *spool) reserve(n int64) bool {
 	if more <= 0 {
 		return true
 	}
-	if p.of.used.Add(more) > p.of.total {
+	if p.of.used.Add(more) > p.of.total.Load() {
 		p.of.used.Add(-more)
 		return false
 	}

@@ -212,7 +212,7 @@ func (f *staticFile) serve(x *exchange, cacheControl []string) {
 	if enc == identity {
 		h["Accept-Ranges"] = byteRanges
 	}
-	x.e.cors.Apply(h, x.r)
+	x.setup.cors.Apply(h, x.r)
 	if ranged {
 		http.ServeContent(x, x.r, "", time.Time{}, bytes.NewReader(v.data))
 		return

@@ -56,7 +56,7 @@ func staticSite(t testing.TB, o Options) (*site, string) {
 func awaitCompressed(t testing.TB, s *site) {
 	t.Helper()
 	eventually(t, "compressed", func() bool {
-		for _, f := range s.static.table.Load().byName {
+		for _, f := range s.setup().static.table.Load().byName {
 			if f.compressible && !f.compressed.Load() {
 				return false
 			}

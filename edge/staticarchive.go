@@ -154,7 +154,7 @@ func (s *staticFiles) fetch(ctx context.Context, address string) (*staticFile, e
 		return nil, errBusy
 	}
 	result := l.flight.DoChan(address, func() (any, error) {
-		ctx, cancel := context.WithTimeout(s.ctx, lookupTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), lookupTime) // answered also if the files were replaced
 		defer cancel()
 		select {
 		case l.slots <- struct{}{}:

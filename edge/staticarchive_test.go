@@ -79,9 +79,9 @@ func TestArchiveBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	status(404) // remembered
-	s.static.lookup.mu.Lock()
-	clear(s.static.lookup.missing)
-	s.static.lookup.mu.Unlock()
+	s.setup().static.lookup.mu.Lock()
+	clear(s.setup().static.lookup.missing)
+	s.setup().static.lookup.mu.Unlock()
 	status(503)
 	b.Close()
 	status(503)
@@ -146,8 +146,8 @@ func TestManyFiles(t *testing.T) {
 	if n := len(s.StaticManifest()); n != 2000 {
 		t.Errorf("%d files", n)
 	}
-	table := s.static.table.Load()
-	if changed, err := s.static.scan(); changed || err != nil || s.static.table.Load() != table {
+	table := s.setup().static.table.Load()
+	if changed, err := s.setup().static.scan(); changed || err != nil || s.setup().static.table.Load() != table {
 		t.Errorf("changed: %v, %v", changed, err)
 	}
 }
@@ -163,7 +163,7 @@ func BenchmarkRescan(b *testing.B) {
 	}
 	defer e.Close()
 	for b.Loop() {
-		if _, err := e.static.scan(); err != nil {
+		if _, err := e.setup().static.scan(); err != nil {
 			b.Fatal(err)
 		}
 	}

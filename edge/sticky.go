@@ -12,7 +12,7 @@ func newTicket() string { return rand.Text() }
 
 // ticket is what the client's cookie names, "" if nothing.
 func (x *exchange) ticket() string {
-	name := x.e.opt.Balance.Sticky
+	name := x.setup.Balance.Sticky
 	if name == "" || x.r.Header["Cookie"] == nil {
 		return ""
 	}
@@ -49,7 +49,7 @@ func (x *exchange) stick(t *target, w *want, answer http.Header) {
 	if w.keep || w.ticket == t.ticket || forEverybody(answer["Cache-Control"]) {
 		return
 	}
-	c := http.Cookie{Name: x.e.opt.Balance.Sticky, Value: t.ticket, Path: "/", HttpOnly: true,
+	c := http.Cookie{Name: x.setup.Balance.Sticky, Value: t.ticket, Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: x.origin.proto == "https"}
 	answer.Add("Set-Cookie", c.String())
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,10 +15,10 @@ import (
 // health and its connections.
 type target struct {
 	name, url string
-	addr      string // host:port
-	opt       *Options
-	ticket    string          // its name in a client's cookie
-	h2c       *http.Transport // nil: it speaks HTTP/1.1
+	addr      string                  // host:port
+	opt       atomic.Pointer[Options] // with the health check that it was added with
+	ticket    string                  // its name in a client's cookie
+	h2c       *http.Transport         // nil: it speaks HTTP/1.1
 
 	ctx  context.Context // ends when the target is removed
 	stop context.CancelFunc
@@ -73,7 +74,7 @@ func (t *target) available() bool { return t.up && !t.record.out && !t.draining 
 // full reports whether the target has as many requests as it may. It is called
 // with Edge.mu held.
 func (t *target) full() bool {
-	n := t.opt.Balance.PerTarget
+	n := t.opt.Load().Balance.PerTarget
 	return n > 0 && t.outstanding-t.streams >= n
 }
 
@@ -106,7 +107,7 @@ func (t *target) takeIdle(maxIdle time.Duration) *conn {
 func (t *target) putIdle(c *conn) {
 	c.idleSince = time.Now()
 	t.connMu.Lock()
-	if t.closed || len(t.idle) >= t.opt.IdlePerTarget {
+	if t.closed || len(t.idle) >= t.opt.Load().IdlePerTarget {
 		t.connMu.Unlock()
 		c.Close()
 		return
@@ -143,7 +144,7 @@ func (t *target) reapIdle(now time.Time) {
 	var old []*conn
 	kept := t.idle[:0]
 	for _, c := range t.idle {
-		if now.Sub(c.idleSince) > min(t.opt.IdleTimeout, c.keep) {
+		if now.Sub(c.idleSince) > min(t.opt.Load().IdleTimeout, c.keep) {
 			old = append(old, c)
 		} else {
 			kept = append(kept, c)

@@ -32,11 +32,11 @@ func (e *Edge) Transport() http.RoundTripper {
 			return to.dial(ctx)
 		},
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    e.opt.IdlePerTarget,
+		MaxIdleConnsPerHost:    e.setup().IdlePerTarget,
 		IdleConnTimeout:        freshIdle,
 		MaxResponseHeaderBytes: maxResponseHead,
 	}
-	if e.opt.Protocol == H2C {
+	if e.setup().Protocol == H2C {
 		t.http.Protocols = new(http.Protocols)
 		t.http.Protocols.SetUnencryptedHTTP2(true)
 	}
@@ -93,7 +93,7 @@ func (t *transport) try(r *http.Request, to *target) (res *http.Response, sent b
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	out := r.Clone(ctx)
 	out.URL.Scheme, out.URL.Host = "http", to.addr
-	out.Host = t.e.opt.Host
+	out.Host = t.e.setup().Host
 	res, err = t.http.RoundTrip(out)
 	return res, connected.Load(), err
 }
@@ -133,7 +133,7 @@ func (e *Edge) await(ctx context.Context, w *want) (*target, error) {
 		t, err := e.pick(w), error(nil)
 		switch {
 		case t != nil:
-		case e.opt.Balance.PerTarget > 0 && e.anyAvailable():
+		case e.setup().Balance.PerTarget > 0 && e.anyAvailable():
 			t, err = e.waitInLine(ctx, w, true)
 		default:
 			ready := e.ready

@@ -10,7 +10,7 @@ import (
 
 // A Cache keeps answers. All methods may be called at once.
 type Cache struct {
-	opt    Options
+	opt    atomic.Pointer[Options]
 	seed   maphash.Seed
 	shards [64]shard
 	passes passes
@@ -49,7 +49,8 @@ func New(o Options) (*Cache, error) {
 	if o.Site == nil {
 		o.Site = siteOf
 	}
-	c := &Cache{opt: o, seed: maphash.MakeSeed(), tags: map[string]map[*object]struct{}{}}
+	c := &Cache{seed: maphash.MakeSeed(), tags: map[string]map[*object]struct{}{}}
+	c.opt.Store(&o)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for i := range c.shards {
 		s := &c.shards[i]

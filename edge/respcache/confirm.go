@@ -53,7 +53,7 @@ func (c *Cache) updated(o *object, was *meta, news http.Header, asked, now time.
 		merged["Date"] = []string{now.UTC().Format(http.TimeFormat)}
 	}
 	// Whose request was confirmed does not matter: the body was stored before.
-	p := c.opt.judge(nil, was.status, merged)
+	p := c.options().judge(nil, was.status, merged)
 	m, ok := c.newMeta(was.status, merged, p, asked, now)
 	if !ok {
 		return was, false

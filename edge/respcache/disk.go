@@ -56,7 +56,7 @@ type job struct {
 // openDisk takes in what is in the folder. Files that are damaged, of another
 // version or of no use any more are removed.
 func openDisk(c *Cache) (*disk, error) {
-	d := &disk{c: c, dir: c.opt.Dir, jobs: make(chan job, waitingWrites), done: make(chan struct{})}
+	d := &disk{c: c, dir: c.options().Dir, jobs: make(chan job, waitingWrites), done: make(chan struct{})}
 	for i := range fileFolders {
 		if err := os.MkdirAll(filepath.Join(d.dir, fmt.Sprintf("%x", i)), 0o700); err != nil {
 			return nil, fmt.Errorf("respcache: %w", err)
@@ -111,7 +111,7 @@ func (d *disk) read(name string) (*object, int64, bool) {
 		return nil, 0, false
 	}
 	o, ok := r.object(d.c, h)
-	return o, headBytes + h.body + h.record, ok && h.body <= d.c.opt.MaxBody
+	return o, headBytes + h.body + h.record, ok && h.body <= d.c.options().MaxBody
 }
 
 // useless reports whether an object can be of no use any more.
@@ -138,7 +138,7 @@ func (d *disk) run() {
 	for j := range d.jobs {
 		if err := d.do(j); err != nil {
 			d.c.meter.diskDropped.Add(1)
-			d.c.opt.Log.Warn("an answer was not cached on disk", "error", err)
+			d.c.options().Log.Warn("an answer was not cached on disk", "error", err)
 		}
 		d.mu.Lock()
 		d.queued--
@@ -303,7 +303,7 @@ func (d *disk) drop(o *object) {
 	p.element = nil
 	d.bytes -= p.size
 	if err := os.Remove(filepath.Join(d.dir, p.name)); err != nil && !os.IsNotExist(err) {
-		d.c.opt.Log.Warn("a file of the response cache was not removed", "error", err)
+		d.c.options().Log.Warn("a file of the response cache was not removed", "error", err)
 	}
 }
 
@@ -312,7 +312,7 @@ func (d *disk) drop(o *object) {
 func (d *disk) fit() {
 	var out []*object
 	d.mu.Lock()
-	for chances := d.files.Len(); d.files.Len() > 0 && (d.bytes > d.c.opt.Disk || d.files.Len() > d.c.opt.Files); {
+	for chances := d.files.Len(); d.files.Len() > 0 && (d.bytes > d.c.options().Disk || d.files.Len() > d.c.options().Files); {
 		e := d.files.Back()
 		o := e.Value.(*object)
 		if n := o.uses.Load(); n > 0 && chances > 0 {

@@ -75,8 +75,8 @@ func (x *fill) WriteHeader(status int) {
 			x.length = n
 		}
 	}
-	p := x.h.opt.judge(x.r.Header, status, x.header)
-	switch fits := x.length <= x.h.opt.MaxBody; {
+	p := x.h.options().judge(x.r.Header, status, x.header)
+	switch fits := x.length <= x.h.options().MaxBody; {
 	case p.store && fits && !x.room(x.length):
 		x.letThrough(status, 0)
 	case p.store && fits && x.keep(status, p):
@@ -104,7 +104,7 @@ func parseLength(s string) int64 {
 // room reports whether so many bytes more may be received at once: a quarter of
 // Size is for that.
 func (x *fill) room(n int64) bool {
-	return x.h.filling.Load()+max(0, n) <= x.h.opt.Size/4 || x.h.filling.Load() == 0
+	return x.h.filling.Load()+max(0, n) <= x.h.options().Size/4 || x.h.filling.Load() == 0
 }
 
 // keep begins to store.
@@ -179,7 +179,7 @@ func (x *fill) letThrough(status int, hash uint64) {
 	h := x.client.Header()
 	maps.Copy(h, x.header)
 	x.h.hide(h)
-	setStatus(h, x.header["Cache-Status"], []string{x.h.opt.Name + "; " + x.why + "; fwd-status=" + strconv.Itoa(status)})
+	setStatus(h, x.header["Cache-Status"], []string{x.h.options().Name + "; " + x.why + "; fwd-status=" + strconv.Itoa(status)})
 	x.client.WriteHeader(status)
 }
 
@@ -206,7 +206,7 @@ func (x *fill) add(p []byte) (int, error) {
 	f := x.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.wide && (int64(len(f.buf)+len(p)) > x.h.opt.MaxBody || x.length < 0 && !x.room(int64(len(p)))) {
+	if !f.wide && (int64(len(f.buf)+len(p)) > x.h.options().MaxBody || x.length < 0 && !x.room(int64(len(p)))) {
 		f.wide = true
 		f.mu.Unlock()
 		f.end()

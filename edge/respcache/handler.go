@@ -28,7 +28,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := h.shardOf(hash)
 	now := time.Now()
 	var d directives
-	if h.opt.Obey {
+	if h.options().Obey {
 		if d = parseDirectives(r.Header["Cache-Control"]); r.Header["Cache-Control"] == nil {
 			d.noCache = lists(r.Header["Pragma"], "no-cache")
 		}
@@ -49,7 +49,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if d.onlyIfCached {
 		h.tell(r, Pass)
-		setStatus(w.Header(), nil, []string{h.opt.Name})
+		setStatus(w.Header(), nil, []string{h.options().Name})
 		http.Error(w, "The answer is not stored.", http.StatusGatewayTimeout)
 		return
 	}
@@ -96,11 +96,11 @@ func credentials(r *http.Request) bool {
 // stored answers from an object, if that may be done.
 func (h *handler) stored(w http.ResponseWriter, r *http.Request, o *object, m *meta, d *directives, now time.Time) bool {
 	o.used()
-	if d.noCache || d.noStore || d.maxAge >= 0 && h.opt.Obey && m.currentAge(now) > d.maxAge {
+	if d.noCache || d.noStore || d.maxAge >= 0 && h.options().Obey && m.currentAge(now) > d.maxAge {
 		return false
 	}
 	fresh := m.fresh(now)
-	if h.opt.Obey && d.minFresh > 0 && !now.Add(d.minFresh).Before(m.staleAt) {
+	if h.options().Obey && d.minFresh > 0 && !now.Add(d.minFresh).Before(m.staleAt) {
 		return false
 	}
 	if fresh {
@@ -112,7 +112,7 @@ func (h *handler) stored(w http.ResponseWriter, r *http.Request, o *object, m *m
 		return ok
 	}
 	renew := m.within(now, m.policy.swr)
-	if !renew && !(h.opt.Obey && m.policy.staleAllowed && m.within(now, d.maxStale)) {
+	if !renew && !(h.options().Obey && m.policy.staleAllowed && m.within(now, d.maxStale)) {
 		return false
 	}
 	body, ok := h.content(o)

@@ -12,7 +12,7 @@ const maxKey = 8 << 10
 // appendKey appends what a request is cached by: scheme://host/path?query, the
 // path and the query as they are written. False if it is not cached by anything.
 func (c *Cache) appendKey(b []byte, r *http.Request) ([]byte, bool) {
-	scheme, host, target := c.opt.Site(r)
+	scheme, host, target := c.options().Site(r)
 	return joinKey(b, scheme, host, target)
 }
 

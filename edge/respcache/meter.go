@@ -64,14 +64,14 @@ func (c *Cache) Stats() Stats {
 	s := Stats{Hits: m.hits.Load(), Stale: m.stale.Load(), Revalidated: m.revalidated.Load(), Collapsed: m.collapsed.Load(),
 		Misses: m.misses.Load(), Passes: m.passes.Load(), DiskHits: m.diskHits.Load(), Renewals: m.renewals.Load(),
 		Evicted: m.evicted.Load(), Purged: m.purged.Load(), BodyBytes: m.bodyBytes.Load(), DiskDropped: m.diskDropped.Load(),
-		MemoryMax: c.opt.Size}
+		MemoryMax: c.options().Size}
 	c.mu.Lock()
 	s.Objects = c.evict.small.count + c.evict.main.count + c.evict.shell.count
 	s.Memory = c.evict.bytes()
 	c.mu.Unlock()
 	if c.disk != nil {
 		s.Files, s.Disk = c.disk.held()
-		s.DiskMax = c.opt.Disk
+		s.DiskMax = c.options().Disk
 	}
 	return s
 }

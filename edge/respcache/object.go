@@ -124,24 +124,24 @@ func (c *Cache) keeps(name string) bool {
 		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Age", "Set-Cookie":
 		return false
 	}
-	return !slices.Contains(c.opt.Drop, name)
+	return !slices.Contains(c.options().Drop, name)
 }
 
 // hides reports whether a field of an answer is for this cache alone.
 func (c *Cache) hides(name string) bool {
 	if name == "Surrogate-Key" || name == "Cache-Tag" {
-		return !c.opt.KeepKeys
+		return !c.options().KeepKeys
 	}
-	return name != "Cdn-Cache-Control" && slices.Contains(c.opt.Targets, name)
+	return name != "Cdn-Cache-Control" && slices.Contains(c.options().Targets, name)
 }
 
 // hide takes out of an answer what is for this cache alone.
 func (c *Cache) hide(h http.Header) {
-	if !c.opt.KeepKeys {
+	if !c.options().KeepKeys {
 		delete(h, "Surrogate-Key")
 		delete(h, "Cache-Tag")
 	}
-	for _, name := range c.opt.Targets {
+	for _, name := range c.options().Targets {
 		if c.hides(name) {
 			delete(h, name)
 		}
@@ -197,7 +197,7 @@ func (m *meta) ages(c *Cache, key string, now time.Time) *said {
 	}
 	ttl := int64(m.staleAt.Sub(now) / time.Second)
 	s := &said{second: second, age: []string{strconv.FormatInt(second, 10)},
-		hit: []string{c.opt.Name + "; hit; ttl=" + strconv.FormatInt(ttl, 10) + c.statusKey(key)}}
+		hit: []string{c.options().Name + "; hit; ttl=" + strconv.FormatInt(ttl, 10) + c.statusKey(key)}}
 	m.said.Store(s)
 	return s
 }

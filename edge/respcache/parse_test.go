@@ -90,6 +90,7 @@ func FuzzVary(f *testing.F) {
 			t.Fatalf("%d names", len(names))
 		}
 		c := &Cache{}
+		c.opt.Store(&Options{})
 		request := func(v string) *http.Request {
 			r := httptest.NewRequest("GET", "/", nil)
 			for _, name := range names {

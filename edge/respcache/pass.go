@@ -73,14 +73,14 @@ func (x *passed) WriteHeader(status int) {
 	case x.p.head != nil && status == http.StatusOK:
 		c.freshen(x.p.head, h, x.asked)
 	case x.p.again && !unwell(status) && x.r.Method == http.MethodGet:
-		if c.opt.judge(x.r.Header, status, h).store {
+		if c.options().judge(x.r.Header, status, h).store {
 			c.passes.drop(x.p.hash) // the next request has it stored
 		} else {
 			c.passes.add(x.p.hash, time.Now())
 		}
 	}
 	c.hide(h)
-	setStatus(h, h["Cache-Status"], []string{c.opt.Name + "; " + x.p.why + "; fwd-status=" + strconv.Itoa(status)})
+	setStatus(h, h["Cache-Status"], []string{c.options().Name + "; " + x.p.why + "; fwd-status=" + strconv.Itoa(status)})
 	c.tell(x.r, Pass)
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -91,7 +91,7 @@ func (x *passed) WriteHeader(status int) {
 func (x *passed) invalidate(h http.Header) {
 	c := x.h.Cache
 	c.invalidate(x.p.key)
-	scheme, host, target := c.opt.Site(x.r)
+	scheme, host, target := c.options().Site(x.r)
 	base, err := url.Parse(scheme + "://" + x.r.Host + target)
 	if err != nil {
 		return
@@ -116,13 +116,13 @@ func (x *passed) invalidate(h http.Header) {
 func (x *passed) whole(h http.Header) {
 	_, total, ok := strings.Cut(first(h["Content-Range"]), "/")
 	n := parseLength(total)
-	if !ok || n < 0 || n > x.h.opt.MaxBody {
+	if !ok || n < 0 || n > x.h.options().MaxBody {
 		return
 	}
 	header := h.Clone()
 	delete(header, "Content-Range")
 	c := x.h.Cache
-	if !c.opt.judge(x.r.Header, http.StatusOK, header).store || c.passes.has(x.p.hash, time.Now()) {
+	if !c.options().judge(x.r.Header, http.StatusOK, header).store || c.passes.has(x.p.hash, time.Now()) {
 		return
 	}
 	f, joined := c.board(c.shardOf(x.p.hash), x.p.key, x.p.hash, x.r, nil, false)

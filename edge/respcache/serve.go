@@ -10,7 +10,7 @@ import (
 
 // statusOf is what Cache-Status says beside the cache's name (RFC 9211).
 func (c *Cache) statusKey(key string) string {
-	if !c.opt.StatusKey {
+	if !c.options().StatusKey {
 		return ""
 	}
 	b := append([]byte{}, `; key="`...)
@@ -28,8 +28,8 @@ func (c *Cache) statusKey(key string) string {
 // tell counts a request and tells of it.
 func (c *Cache) tell(r *http.Request, o Outcome) {
 	c.meter.count(o)
-	if c.opt.Told != nil {
-		c.opt.Told(r, o)
+	if c.options().Told != nil {
+		c.options().Told(r, o)
 	}
 }
 
@@ -51,7 +51,7 @@ func (c *Cache) head(h http.Header, m *meta, key, how string, now time.Time) {
 	own := s.hit
 	if how != "" {
 		ttl := int64(m.staleAt.Sub(now) / time.Second)
-		own = []string{c.opt.Name + "; " + how + "; ttl=" + strconv.FormatInt(ttl, 10) + c.statusKey(key)}
+		own = []string{c.options().Name + "; " + how + "; ttl=" + strconv.FormatInt(ttl, 10) + c.statusKey(key)}
 	}
 	h["Age"] = s.age
 	setStatus(h, m.header["Cache-Status"], own)

@@ -164,8 +164,8 @@ func (c *Cache) forget(objects []*object) {
 func (c *Cache) fit() {
 	var out []*object
 	c.mu.Lock()
-	for c.evict.bytes() > c.opt.Size {
-		o := c.evict.victim(c.opt.Size, c.id)
+	for c.evict.bytes() > c.options().Size {
+		o := c.evict.victim(c.options().Size, c.id)
 		if o == nil {
 			break
 		}

@@ -61,8 +61,8 @@ func (c *Cache) field(r *http.Request, name string) []string {
 	if name == "Host" { // net/http took it out of the header
 		return []string{r.Host}
 	}
-	if c.opt.Field != nil {
-		return c.opt.Field(r, name)
+	if c.options().Field != nil {
+		return c.options().Field(r, name)
 	}
 	return r.Header[name]
 }

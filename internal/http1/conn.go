@@ -232,8 +232,9 @@ func (c *conn) answer(n int) bool {
 	c.r += n
 	c.served, c.blanks = true, blanksAfter
 	h := c.head
-	if c.s.Keep { // the handler's from now on
-		c.head, c.reply.header = newHead(), make(http.Header, 8)
+	kept := c.s.keeps()
+	if kept {
+		c.renew()
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
@@ -255,9 +256,17 @@ func (c *conn) answer(n int) bool {
 	if !finished || !c.reply.finish() {
 		return false
 	}
+	if !kept && c.s.keeps() { // since the request began
+		c.renew()
+	}
 	c.limits.takeBack()
 	return c.discard(left) && !c.reply.last
 }
+
+// renew leaves the headers to the handler.
+func (c *conn) renew() { c.head, c.reply.header = newHead(), make(http.Header, 8) }
+
+func (s *Server) keeps() bool { return s.Keep != nil && s.Keep() }
 
 // handle calls the handler; false if that panicked.
 func (c *conn) handle(r *http.Request) (finished bool) {

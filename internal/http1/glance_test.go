@@ -54,7 +54,7 @@ func TestQuick(t *testing.T) {
 	large := strings.Repeat("x", uncopied+1)
 	s := &Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s slowly", r.Method, r.URL.Path)
-	})}, Keep: true, Quick: func(g *Glance, out []byte) (head, body []byte, ok bool) {
+	})}, Keep: func() bool { return true }, Quick: func(g *Glance, out []byte) (head, body []byte, ok bool) {
 		switch g.URL.Path {
 		case "/quick":
 			return append(out, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"...), []byte("quick"), true

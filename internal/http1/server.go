@@ -36,9 +36,9 @@ import (
 type Server struct {
 	HTTP *http.Server
 	Log  *slog.Logger // gets panics of the handler; nil discards
-	// Keep says that the handler may keep headers and the URL, which are made
-	// anew for each request then. Default false.
-	Keep bool
+	// Keep reports whether the handler may keep headers and the URL, which are made
+	// anew for each request then. Once true it stays so. Default nil: it may not.
+	Keep func() bool
 	// Quick, if it is set, is asked about each plain GET without a body before
 	// anything is made of it: it appends the whole head of an answer to out and
 	// returns that with the body, which is sent as it is; or false, and has done
