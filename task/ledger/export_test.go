@@ -17,5 +17,8 @@ func StateOf(key string, value []byte) State {
 	return e.State
 }
 
+// EntryOf reads the value of a record.
+func EntryOf(key string, value []byte) (Entry, error) { return decode(key, value) }
+
 // Prefix of the ledger's keys.
 const Prefix = prefix

@@ -63,17 +63,18 @@ func faultRound(t *testing.T, records string, seed uint64) {
 	r := newFaultRig(t, records, all)
 	l := r.ledger()
 	r.run(all, func() bool {
-		// A worker that was stopped may be the last to know: its messages were
-		// parked by another, and it has still to say what it did.
+		// A worker that was stopped, by its plan or by the machine, may be the
+		// last to know: its messages were parked by another, and it has still
+		// to say what it did.
 		for _, p := range all {
 			e, err := l.Get(t.Context(), "fault/"+p.Key+"@example.com")
-			if p.Action == "stop" && (err != nil || e.State != ledger.StateSent) {
+			if !p.mayBeUnknown() && (err != nil || e.State != ledger.StateSent && !silentOwner(e)) {
 				return false
 			}
 		}
 		return true
 	})
-	count := map[string]int{}
+	count, trace := map[string]int{}, r.readTrace()
 	for _, p := range all {
 		key := "fault/" + p.Key + "@example.com"
 		e, err := l.Get(t.Context(), key)
@@ -85,11 +86,15 @@ func faultRound(t *testing.T, records string, seed uint64) {
 		count[p.Policy+" "+string(e.State)]++
 		count[p.Policy+" accepts"] += n
 		unknown := e.State == ledger.StateUnknown
+		unplanned := declared(t, trace, key)
 		switch {
 		case p.Policy == "at-most-once" && n > 1:
 			t.Errorf("%d accepts under AtMostOnce: %s", n, p.name())
 		case p.Policy == "at-least-once" && (n < 1 || e.State != ledger.StateSent):
 			t.Errorf("%d accepts under AtLeastOnce, on record as %s: %s", n, e.State, p.name())
+		case unknown && !p.mayBeUnknown() && len(unplanned) > 0 && silentOwner(e):
+			t.Logf("%s: %s", unplanned[0], p.name())
+			count[unplanned[0]]++
 		case unknown && !p.mayBeUnknown():
 			t.Errorf("unknown without a fault in the window (%s): %s", e.Error, p.name())
 		case !unknown && e.State != ledger.StateSent:

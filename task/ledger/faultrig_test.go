@@ -122,7 +122,7 @@ func (r *faultRig) run(all []plan, atRest func() bool) {
 	}
 	defer workers.Wait()
 	defer stop()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		d, err := r.queues.Describe(r.t.Context(), "default")
 		if err != nil {
 			r.t.Error(err)

@@ -53,6 +53,7 @@ type worker struct {
 	store  *records.Store
 	cache  *cache.Cache
 	sender mail.Sender
+	trace  *os.File
 }
 
 func (c workerConfig) work(ctx context.Context) error {
@@ -60,6 +61,11 @@ func (c workerConfig) work(ctx context.Context) error {
 	for _, p := range c.Plans {
 		w.plans[p.Key] = p
 	}
+	var err error
+	if w.trace, err = os.OpenFile(filepath.Join(c.Folder, fmt.Sprintf("trace-%d", os.Getpid())), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	go w.beat(ctx) // ends with the process
 	d, err := open.Driver(ctx, c.Records)
 	if err != nil {
 		return err
@@ -199,7 +205,7 @@ func (s *faultyStore) Put(ctx context.Context, r driver.Record) (string, error) 
 	if s.w.point(key, state, false) {
 		return "", errAway
 	}
-	v, err := s.Store.Put(ctx, r)
+	v, err := s.put(ctx, "fault/"+name, r)
 	if err == nil && s.w.point(key, state, true) {
 		return "", errAway
 	}
