@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,9 @@ func netHTTP(t testing.TB, h http.Handler) string {
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
+	if overTLS {
+		l = tls.NewListener(l, serverTLS(t))
+	}
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() { s.Close(); <-ended })
 	return l.Addr().String()
@@ -329,7 +333,7 @@ func TestBegun(t *testing.T) {
 		}
 		io.WriteString(c, " that follows")
 		c.Close()
-		got, err := read(&begun{TCPConn: theirs.(*net.TCPConn), rest: []byte("what was read and what")})
+		got, err := read(&begun{TCPConn: theirs.(*net.TCPConn), rest: []byte("what was read and what"), from: theirs})
 		if string(got) != "what was read and what that follows" || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}

@@ -49,7 +49,7 @@ func (b *body) read(p []byte) (int, error) {
 	if b.over.Load() { // asked after the deadline: end sets them the other way round
 		return 0, http.ErrBodyReadAfterClose
 	}
-	n, err := c.tcp.Read(p)
+	n, err := c.read(p)
 	if int64(n) == b.left {
 		c.watch.start(b.cancel) // not before: only one can read
 	}

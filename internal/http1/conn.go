@@ -30,6 +30,8 @@ const (
 type conn struct {
 	s      *Server
 	tcp    *net.TCPConn
+	from   net.Conn // tcp, or what stands before it and knows who the client is
+	secure *secure  // nil: no TLS
 	raw    syscall.RawConn
 	ctx    context.Context // of its requests: knows the local address
 	cancel context.CancelFunc
@@ -62,13 +64,13 @@ type desk struct {
 
 var desks = sync.Pool{New: func() any { return &desk{head: newHead(), reply: response{header: make(http.Header, 16)}} }}
 
-func newConn(s *Server, tcp *net.TCPConn) (*conn, error) {
+// newConn makes a connection whose addresses are those of from.
+func newConn(s *Server, tcp *net.TCPConn, from net.Conn) (*conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{s: s, tcp: tcp, raw: raw, remote: tcp.RemoteAddr().String()}
-	c.ctx, c.cancel = context.WithCancel(context.WithValue(s.ctx, http.LocalAddrContextKey, tcp.LocalAddr()))
+	c := &conn{s: s, tcp: tcp, from: from, raw: raw}
 	c.fill = c.fillFD
 	c.limits.tcp = tcp
 	c.watch.init(c)
@@ -89,10 +91,17 @@ func (c *conn) leave() {
 	}
 }
 
-// serve answers requests until the connection ends or passes to net/http.
-func (c *conn) serve() {
+// serve answers requests until the connection ends or passes to net/http. Of
+// the first request rest was read.
+func (c *conn) serve(rest []byte) {
 	defer c.s.ended(c)
+	c.remote = c.from.RemoteAddr().String()
+	c.ctx, c.cancel = context.WithCancel(context.WithValue(c.s.ctx, http.LocalAddrContextKey, c.from.LocalAddr()))
 	defer c.cancel()
+	if len(rest) > 0 {
+		c.sit()
+		c.w = copy(c.buf[:], rest)
+	}
 	for {
 		n, err := c.readHead()
 		if err == nil && n > 0 && c.quickly(n) {
@@ -105,11 +114,11 @@ func (c *conn) serve() {
 			c.tcp.SetDeadline(time.Time{})
 			rest := bytes.Clone(c.buf[c.r:c.w])
 			c.leave()
-			c.s.other.pass(&begun{TCPConn: c.tcp, rest: rest})
+			c.s.other.pass(c.beginning(rest))
 			return
 		}
 		if err != nil || !c.answer(n) {
-			c.tcp.Close()
+			c.close()
 			c.leave()
 			return
 		}
@@ -143,7 +152,7 @@ func (c *conn) readHead() (int, error) {
 		if first {
 			c.limits.readWithin(time.Now(), timeout(c.s.HTTP.ReadHeaderTimeout, c.s.HTTP.ReadTimeout))
 		}
-		n, err := c.tcp.Read(c.buf[c.w:])
+		n, err := c.read(c.buf[c.w:])
 		switch {
 		case errors.Is(err, io.EOF) && c.served && len(data) < 4: // net/http answers nothing then
 			return 0, err
@@ -175,12 +184,14 @@ func (c *conn) awaitRequest() error {
 	if c.s.stopping.Load() { // asked after idle is seen: Shutdown does it the other way round
 		return errStopping
 	}
-	err := c.raw.Read(c.fill)
+	var err error
+	if c.secure != nil {
+		err = c.secure.await(c)
+	} else if err = c.raw.Read(c.fill); err == nil {
+		err = c.err
+	}
 	if !c.setIdle(false) {
 		return errStopping
-	}
-	if err == nil {
-		err = c.err
 	}
 	if err != nil {
 		return err
@@ -219,9 +230,14 @@ func (c *conn) setIdle(idle bool) (was bool) {
 	return was
 }
 
-// closeIdle closes the connection if it waits for a request.
+// closeIdle closes the connection if it waits for a request. One with TLS
+// closes itself, for it has to say so to its client, which may take time.
 func (c *conn) closeIdle() {
-	if c.setIdle(false) {
+	switch {
+	case !c.setIdle(false):
+	case c.secure != nil:
+		c.limits.expire()
+	default:
 		c.tcp.Close()
 	}
 }
@@ -242,7 +258,7 @@ func (c *conn) answer(n int) bool {
 	r := (&http.Request{
 		Method: h.method, URL: &h.url, RequestURI: h.uri, Host: h.host, RemoteAddr: c.remote,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h.header, ContentLength: h.length, Body: b,
+		Header: h.header, ContentLength: h.length, Body: b, TLS: c.state(),
 	}).WithContext(ctx)
 	if b.left == 0 {
 		r.Body = http.NoBody
@@ -289,6 +305,6 @@ func (c *conn) discard(left int64) bool {
 		return true
 	}
 	c.limits.readWithin(time.Now(), drainTimeout)
-	_, err := io.CopyN(io.Discard, c.tcp, left)
+	_, err := io.CopyN(io.Discard, reading{c}, left)
 	return err == nil
 }

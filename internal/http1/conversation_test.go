@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ func converse(t *testing.T, address string, parts ...string) (answers []string) 
 			break // refused already
 		}
 	}
-	c.(*net.TCPConn).CloseWrite()
+	c.(interface{ CloseWrite() error }).CloseWrite()
 	in := bufio.NewReader(c)
 	for {
 		r, err := http.ReadResponse(in, nil)

@@ -20,6 +20,7 @@ type Glance struct {
 	URL    *url.URL // the same, parsed
 	Host   string
 	Remote string // address and port of the peer
+	TLS    bool   // the connection has it
 	fields [glanced]struct{ name, value string }
 	n      int
 }
@@ -75,7 +76,7 @@ func (c *conn) glance(b []byte) bool {
 	if !ok || !c.head.parseTarget(target) {
 		return false
 	}
-	g.Target, g.URL, g.Host, g.Remote, g.n = target, &c.head.url, "", c.remote, 0
+	g.Target, g.URL, g.Host, g.Remote, g.TLS, g.n = target, &c.head.url, "", c.remote, c.secure != nil, 0
 	for rest != lineEnd {
 		line, rest, _ = strings.Cut(rest, lineEnd)
 		if !g.field(line) {

@@ -56,7 +56,11 @@ func (p passed) Close() error {
 type begun struct {
 	*net.TCPConn // its ReadFrom is how net/http sends files
 	rest         []byte
+	from         net.Conn // whose addresses it has
 }
+
+func (b *begun) RemoteAddr() net.Addr { return b.from.RemoteAddr() }
+func (b *begun) LocalAddr() net.Addr  { return b.from.LocalAddr() }
 
 func (b *begun) Read(p []byte) (int, error) {
 	if len(b.rest) > 0 && len(p) > 0 {

@@ -180,8 +180,7 @@ func (w *response) sendUncopied(p []byte) {
 func (w *response) sendVector(now time.Time) {
 	if w.err == nil {
 		w.c.limits.write(now)
-		w.buffers = w.vector[:]
-		_, w.err = w.buffers.WriteTo(w.c.tcp)
+		w.err = w.c.writeBoth(&w.vector)
 	}
 	w.vector = [2][]byte{}
 }
@@ -228,7 +227,7 @@ func (w *response) appendBody() {
 func (w *response) send(now time.Time, b []byte) {
 	if w.err == nil && len(b) > 0 {
 		w.c.limits.write(now)
-		_, w.err = w.c.tcp.Write(b)
+		w.err = w.c.write(b)
 	}
 }
 

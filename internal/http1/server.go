@@ -16,6 +16,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -36,6 +37,10 @@ import (
 type Server struct {
 	HTTP *http.Server
 	Log  *slog.Logger // gets panics of the handler; nil discards
+	// TLS is what connections begin with; nil: they have none. Those that choose
+	// "h2" from its NextProtos pass to HTTP. It is used as it is, so that its
+	// SetSessionTicketKeys counts for what comes then.
+	TLS *tls.Config
 	// Keep reports whether the handler may keep headers and the URL, which are made
 	// anew for each request then. Once true it stays so. Default nil: it may not.
 	Keep func() bool
@@ -109,11 +114,19 @@ func temporary(err error) bool {
 // begin serves a connection: here if it is TCP's.
 func (s *Server) begin(nc net.Conn) {
 	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
+	prefixed, behind := nc.(Prefixed)
+	switch {
+	case ok:
+	case behind:
+		tcp = prefixed.TCP()
+	case s.TLS != nil:
+		s.other.pass(tls.Server(nc, s.TLS))
+		return
+	default:
 		s.other.pass(nc)
 		return
 	}
-	c, err := newConn(s, tcp)
+	c, err := newConn(s, tcp, nc)
 	s.mu.Lock()
 	if err != nil || s.stopping.Load() {
 		s.mu.Unlock()
@@ -122,7 +135,11 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	go c.serve() // ends with the connection, or when it passes to net/http
+	if s.TLS == nil && !behind {
+		go c.serve(nil) // ends with the connection, or when it passes to net/http
+		return
+	}
+	go c.open(prefixed) // ends with the connection, or when that passes to serve
 }
 
 // ended forgets a connection.

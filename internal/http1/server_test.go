@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +22,9 @@ func serve(t testing.TB, h http.Handler) (address string, s *Server) {
 		t.Fatal(err)
 	}
 	s = &Server{HTTP: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}
+	if overTLS {
+		s.TLS = serverTLS(t)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -56,10 +60,10 @@ var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 
 func TestPlainRequests(t *testing.T) {
 	address, s := serve(t, echo)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	client := client()
 	for _, n := range []int{0, 1, 100, 8 << 10, 70_000, 2 << 20, 3 << 20} {
 		want := bytes.Repeat([]byte("ab"), n/2+1)[:n]
-		r, err := client.Post("http://"+address+"/some/path?x=y", "text/plain", bytes.NewReader(want))
+		r, err := client.Post(scheme+address+"/some/path?x=y", "text/plain", bytes.NewReader(want))
 		if err != nil {
 			t.Fatal(n, err)
 		}
@@ -88,7 +92,7 @@ func TestShutdown(t *testing.T) {
 	defer idle.Close()
 	answered := make(chan error, 1)
 	go func() {
-		r, err := http.Post("http://"+address+"/", "", strings.NewReader("x"))
+		r, err := client().Post(scheme+address+"/", "", strings.NewReader("x"))
 		if err == nil && (r.StatusCode != 200 || !r.Close) {
 			t.Errorf("status %d, close %v", r.StatusCode, r.Close)
 		}
@@ -167,5 +171,8 @@ func dial(t testing.TB, address string) net.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(time.Minute))
+	if overTLS {
+		return tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	}
 	return c
 }

@@ -14,7 +14,8 @@ const watchAfter = 50 * time.Millisecond
 
 // watch ends the context of a request whose client leaves. It waits for the
 // socket to become readable and looks, without reading: what a client sends
-// ahead of its turn stays there, and ends the watch.
+// ahead of its turn stays there, and ends the watch. Of TLS, whose end is a record
+// like any other, it reads one byte.
 type watch struct {
 	timer *time.Timer
 
@@ -76,6 +77,9 @@ func (w *watch) look(c *conn) {
 // left waits until the socket is readable or its deadline passed, and reports
 // whether it is at its end.
 func (c *conn) left() (gone bool) {
+	if c.secure != nil {
+		return c.secure.left()
+	}
 	c.raw.Read(func(fd uintptr) bool { //nolint:errcheck // the deadline of stop
 		var b [1]byte
 		for {

@@ -37,8 +37,8 @@ func (p *polling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestClientLeaves(t *testing.T) {
 	for name, leave := range map[string]func(net.Conn){
 		"closes":      func(c net.Conn) { c.Close() },
-		"resets":      func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() },
-		"half-closes": func(c net.Conn) { c.(*net.TCPConn).CloseWrite() },
+		"resets":      func(c net.Conn) { socket(c).SetLinger(0); socket(c).Close() },
+		"half-closes": func(c net.Conn) { c.(interface{ CloseWrite() error }).CloseWrite() },
 	} {
 		for _, late := range []bool{false, true} { // the body comes in a packet of its own
 			p := newPolling()
@@ -91,10 +91,10 @@ func TestAfterWatch(t *testing.T) {
 	})
 	address, s := serve(t, slow)
 	s.HTTP.ReadHeaderTimeout = time.Second
-	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	client := client()
 	for i := range 8 {
 		size := []int{2, 100_000}[i%2]
-		r, err := client.Post("http://"+address, "", strings.NewReader(strings.Repeat("x", size)))
+		r, err := client.Post(scheme+address, "", strings.NewReader(strings.Repeat("x", size)))
 		if err != nil {
 			t.Fatal(i, err)
 		}

@@ -1,0 +1,63 @@
+package http1
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// read reads what the client sends.
+func (c *conn) read(p []byte) (int, error) {
+	if c.secure != nil {
+		return c.secure.read(p)
+	}
+	return c.tcp.Read(p)
+}
+
+// reading is a conn as an io.Reader.
+type reading struct{ c *conn }
+
+func (r reading) Read(p []byte) (int, error) { return r.c.read(p) }
+
+// write sends b.
+func (c *conn) write(b []byte) error {
+	if c.secure != nil {
+		return c.secure.write(b)
+	}
+	_, err := c.tcp.Write(b)
+	return err
+}
+
+// writeBoth sends one after the other.
+func (c *conn) writeBoth(b *[2][]byte) error {
+	if c.secure != nil {
+		return c.secure.write(b[0], b[1])
+	}
+	c.reply.buffers = b[:]
+	_, err := c.reply.buffers.WriteTo(c.tcp)
+	return err
+}
+
+// state is what net/http has in Request.TLS.
+func (c *conn) state() *tls.ConnectionState {
+	if c.secure == nil {
+		return nil
+	}
+	return &c.secure.state
+}
+
+// close ends the connection.
+func (c *conn) close() {
+	if c.secure != nil {
+		c.secure.Close()
+		return
+	}
+	c.tcp.Close()
+}
+
+// beginning is the connection for net/http, with what was read of it.
+func (c *conn) beginning(rest []byte) net.Conn {
+	if c.secure != nil {
+		return c.secure.beginning(rest)
+	}
+	return &begun{TCPConn: c.tcp, rest: rest, from: c.from}
+}
