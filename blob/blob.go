@@ -38,17 +38,26 @@ func Open(ctx context.Context, bucket string, opts *Options) (*blob.Bucket, erro
 		client = opts.Client
 	}
 	if client == nil {
-		cfg, err := config.LoadDefaultConfig(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("blob: AWS configuration: %w", err)
+		var err error
+		if client, err = Client(ctx); err != nil {
+			return nil, err
 		}
-		// A bucket's name in the host would need a DNS entry at any endpoint
-		// that is not Amazon's own; the path always works.
-		client = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	}
 	b, err := s3blob.OpenBucket(ctx, client, bucket, nil)
 	if err != nil {
 		return nil, fmt.Errorf("blob: open bucket %q: %w", bucket, err)
 	}
 	return b, nil
+}
+
+// Client returns an S3 client made from the AWS SDK's own configuration, as Open
+// makes it.
+func Client(ctx context.Context) (*s3.Client, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("blob: AWS configuration: %w", err)
+	}
+	// A bucket's name in the host would need a DNS entry at any endpoint
+	// that is not Amazon's own; the path always works.
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,50 +32,60 @@ type Result struct {
 // there, and another Put goes on from there.
 func (b *Bucket) Put(ctx context.Context, groups ...[]File) (Result, error) {
 	var r Result
-	var given []*File
-	ends := make([]int, len(groups)) // of each group in given
-	for i, g := range groups {
-		for _, f := range g {
-			again, err := b.checked(&f)
-			if err != nil {
-				return r, err
-			}
-			if !again {
-				given = append(given, &f)
-			}
-		}
-		ends[i] = len(given)
-	}
-	same := make([]bool, len(given))
-	err := b.each(ctx, len(given), func(i int) (err error) {
-		same[i], err = b.has(ctx, given[i])
-		return err
-	})
+	due, err := b.compare(ctx, groups, &r)
 	if err != nil {
 		return r, err
 	}
 	p := progress{tell: b.opt.Progress}
-	for i, f := range given {
-		if same[i] {
-			r.Present++
-		} else {
+	for _, g := range due {
+		for _, f := range g {
 			p.total += max(0, f.Size)
 		}
 	}
-	start := 0
-	for _, end := range ends {
-		var due []*File
-		for i := start; i < end; i++ {
-			if !same[i] {
-				due = append(due, given[i])
-			}
-		}
-		start = end
-		if err := b.putGroup(ctx, due, &r, &p); err != nil {
+	for _, g := range due {
+		if err := b.putGroup(ctx, g, &r, &p); err != nil {
 			return r, errors.Join(err, b.writeRecord(ctx))
 		}
 	}
 	return r, b.writeRecord(ctx)
+}
+
+// compare returns those of the files that are not there as they shall be.
+func (b *Bucket) compare(ctx context.Context, groups [][]File, r *Result) ([][]*File, error) {
+	given := make([][]*File, len(groups))
+	for i, g := range groups {
+		for _, f := range g {
+			again, err := b.checked(&f)
+			if err != nil {
+				return nil, err
+			}
+			if !again {
+				given[i] = append(given[i], &f)
+			}
+		}
+	}
+	all := slices.Concat(given...)
+	same := make([]bool, len(all))
+	err := b.each(ctx, len(all), func(i int) (err error) {
+		same[i], err = b.has(ctx, all[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	due := make([][]*File, len(groups))
+	n := 0
+	for i, g := range given {
+		for _, f := range g {
+			if same[n] {
+				r.Present++
+			} else {
+				due[i] = append(due[i], f)
+			}
+			n++
+		}
+	}
+	return due, nil
 }
 
 // each calls a function with 0 to n-1, several at once. After the first error no

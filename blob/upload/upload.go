@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"sync"
 
@@ -138,6 +139,23 @@ func Open(ctx context.Context, client *s3.Client, o Options) (*Bucket, error) {
 		}
 	}
 	return b, b.readRecord(ctx)
+}
+
+// ParseTarget takes s3://BUCKET or s3://BUCKET/FOLDER apart; the prefix ends with a
+// slash or is empty.
+func ParseTarget(target string) (bucket, prefix string, err error) {
+	rest, ok := strings.CutPrefix(target, "s3://")
+	bucket, prefix, _ = strings.Cut(rest, "/")
+	if !ok || bucket == "" || strings.ContainsAny(rest, "?#") {
+		return "", "", fmt.Errorf("%q is not the address of a bucket; write it like s3://my-bucket or s3://my-bucket/folder", target)
+	}
+	if prefix = strings.Trim(prefix, "/"); prefix != "" && path.Clean("/"+prefix) != "/"+prefix {
+		return "", "", fmt.Errorf("%q has a folder that cannot be; write it like s3://my-bucket/folder", target)
+	}
+	if prefix != "" {
+		prefix += "/"
+	}
+	return bucket, prefix, nil
 }
 
 // patient has a request tried more often than the SDK does by itself: one of

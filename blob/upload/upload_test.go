@@ -322,3 +322,13 @@ func TestStale(t *testing.T) {
 		}
 	}
 }
+
+func TestParseTarget(t *testing.T) {
+	for target, want := range map[string]string{"s3://b": "b ", "s3://b/": "b ", "s3://b/x/y/": "b x/y/",
+		"b": "", "s3://": "", "s3:///x": "", "s3://b/../x": "", "s3://b?x": "", "https://b": ""} {
+		bucket, prefix, err := ParseTarget(target)
+		if want == "" && err == nil || want != "" && (err != nil || bucket+" "+prefix != want) {
+			t.Errorf("%s: %q %q %v", target, bucket, prefix, err)
+		}
+	}
+}

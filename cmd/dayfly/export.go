@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/spf13/cobra"
 
+	"github.com/dayfly-dev/dayfly/blob"
+	"github.com/dayfly-dev/dayfly/blob/upload"
 	"github.com/dayfly-dev/dayfly/edge/export"
 )
 
@@ -96,7 +96,8 @@ func (x *siteExport) run(c *cobra.Command, to string) error {
 	if inBucket {
 		x.o.Layout = export.Addresses
 	}
-	dest, err := x.open(ctx, to) // first: what cannot be written need not be read
+	writing := newProgress(c.ErrOrStderr(), "writing")
+	dest, err := x.open(ctx, to, writing) // first: what cannot be written need not be read
 	if err != nil {
 		return err
 	}
@@ -110,15 +111,16 @@ func (x *siteExport) run(c *cobra.Command, to string) error {
 		return err
 	}
 	defer site.Close() //nolint:errcheck // it is in the system's temporary folder
-	if err := site.Write(ctx, dest); err != nil {
-		return err
+	err = site.Write(ctx, dest)
+	writing.end()
+	if err != nil {
+		return fmt.Errorf("%w\nrun it again to go on", err)
 	}
 	return x.conclude(c.OutOrStdout(), &site.Report, to)
 }
 
-func (x *siteExport) open(ctx context.Context, to string) (exportTo, error) {
-	rest, inBucket := strings.CutPrefix(to, "s3://")
-	if !inBucket {
+func (x *siteExport) open(ctx context.Context, to string, p *progress) (exportTo, error) {
+	if !strings.HasPrefix(to, "s3://") {
 		d, err := export.OpenFolder(to, x.prune, x.force)
 		if errors.Is(err, export.ErrNotEmpty) {
 			err = fmt.Errorf("%w\ngive another folder, or overwrite what has the same names with --force", err)
@@ -128,16 +130,15 @@ func (x *siteExport) open(ctx context.Context, to string) (exportTo, error) {
 		}
 		return exportTo{d, d.Close}, nil
 	}
-	bucket, prefix, _ := strings.Cut(rest, "/")
-	if bucket == "" {
-		return exportTo{}, usageError{fmt.Errorf("%s names no bucket; write it as s3://BUCKET or s3://BUCKET/PREFIX", to)}
-	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	bucket, prefix, err := upload.ParseTarget(to)
 	if err != nil {
-		return exportTo{}, fmt.Errorf("AWS configuration: %w", err)
+		return exportTo{}, usageError{err}
 	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
-	b, err := export.OpenBucket(ctx, client, bucket, prefix, x.prune, x.dry)
+	client, err := blob.Client(ctx)
+	if err != nil {
+		return exportTo{}, err
+	}
+	b, err := export.OpenBucket(ctx, client, export.BucketOptions{Name: bucket, Prefix: prefix, Prune: x.prune, Dry: x.dry, Progress: p.at})
 	return exportTo{b, func() error { return nil }}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dayfly-dev/dayfly/blob"
+	"github.com/dayfly-dev/dayfly/blob/upload"
 	"github.com/dayfly-dev/dayfly/edge/versions"
 	"github.com/dayfly-dev/dayfly/edge/versions/push"
 )
@@ -39,7 +40,7 @@ AWS_ENDPOINT_URL. For the embedded store: eval "$(dayfly env)".`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			name, key, err := push.ParseTarget(args[0])
+			name, key, err := upload.ParseTarget(args[0])
 			if err != nil {
 				return usageError{err}
 			}
@@ -50,14 +51,13 @@ AWS_ENDPOINT_URL. For the embedded store: eval "$(dayfly env)".`,
 			if !asJSON {
 				warnOf(c.ErrOrStderr(), m, problems)
 			}
-			bucket, err := blob.Open(c.Context(), name, nil)
+			client, err := blob.Client(c.Context())
 			if err != nil {
 				return err
 			}
-			defer bucket.Close()
 			shown := newProgress(c.ErrOrStderr(), "uploading")
-			o.Key, o.Prefix, o.Progress = key, m.Static.Prefix, shown.at
-			result, err := push.Push(c.Context(), bucket, files, &o)
+			o.Bucket, o.Key, o.Prefix, o.Progress = name, key, m.Static.Prefix, shown.at
+			result, err := push.Push(c.Context(), client, files, o)
 			shown.end()
 			if err != nil {
 				if c.Context().Err() != nil {

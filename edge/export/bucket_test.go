@@ -43,7 +43,7 @@ func TestBucket(t *testing.T) {
 	write := func(prune, dry bool, skip ...string) Report {
 		t.Helper()
 		s := read(t, site.URL, func(o *Options) { o.Layout, o.Skip = Addresses, append(o.Skip, skip...) })
-		b, err := OpenBucket(t.Context(), client, "copy", "/www/", prune, dry)
+		b, err := OpenBucket(t.Context(), client, BucketOptions{Name: "copy", Prefix: "/www/", Prune: prune, Dry: dry})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -129,9 +129,10 @@ func (o *Options) normalize() error {
 
 // A Destination takes the files.
 type Destination interface {
-	// Put stores one file unless it is there already, and reports whether it was
-	// written. Several may be put at once.
-	Put(ctx context.Context, f *File) (written bool, err error)
+	// Put stores those files that are not there already as they are, and reports how
+	// many. Nothing of a group is stored before all of those before it are. It is
+	// called once.
+	Put(ctx context.Context, groups [][]*File) (written int, err error)
 	// End is called after all files were put, if all were. It returns the names
 	// of what an earlier export put and this one did not, and whether it removed
 	// them.

@@ -204,7 +204,13 @@ func TestAddresses(t *testing.T) {
 // seen is a destination that a function sees.
 type seen func(*File)
 
-func (k seen) Put(_ context.Context, f *File) (bool, error)          { k(f); return true, nil }
+func (k seen) Put(_ context.Context, groups [][]*File) (n int, _ error) {
+	for _, f := range slices.Concat(groups...) {
+		k(f)
+		n++
+	}
+	return n, nil
+}
 func (k seen) End(context.Context) (stale []string, _ bool, _ error) { return nil, false, nil }
 
 func content(t *testing.T, f *File) string {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,38 +13,15 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dayfly-dev/dayfly/blob/upload"
 )
 
 // RecordName is the file in which a destination keeps what was exported to it:
-// JSON, {"version": 1, "files": {NAME: {"sum": SHA-256 in hex, …}}}.
+// see upload.Record; in a folder it has the SHA-256 of each content, in hex.
 const RecordName = ".dayfly-export.json"
-
-// record is what an export put.
-type record struct {
-	Version int            `json:"version"` // 1
-	Files   map[string]put `json:"files"`
-}
-
-// put is a file as it was put.
-type put struct {
-	Sum    string `json:"sum"`              // of the content, SHA-256 in hex
-	Header string `json:"header,omitempty"` // of the headers, in a bucket
-	ETag   string `json:"etag,omitempty"`   // that the bucket answered
-}
-
-// maxRecord bounds a record, in bytes.
-const maxRecord = 256 << 20
-
-func readRecord(data []byte) (record, error) {
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("export: %s is damaged; remove it to have all files compared anew: %w", RecordName, err)
-	}
-	if r.Version != 1 {
-		return r, fmt.Errorf("export: %s is of version %d, and this dayfly knows version 1", RecordName, r.Version)
-	}
-	return r, nil
-}
 
 // ErrNotEmpty: a folder holds other things than an export.
 var ErrNotEmpty = errors.New("export: the folder is not empty, and no export")
@@ -54,10 +30,10 @@ var ErrNotEmpty = errors.New("export: the folder is not empty, and no export")
 type Folder struct {
 	root  *os.Root
 	prune bool
-	old   record
+	old   upload.Record
 
 	mu   sync.Mutex
-	now  record
+	now  upload.Record
 	last atomic.Int64 // number of the last temporary file
 }
 
@@ -72,7 +48,7 @@ func OpenFolder(dir string, prune, force bool) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{root: root, prune: prune, now: record{Version: 1, Files: map[string]put{}}}
+	f := &Folder{root: root, prune: prune, now: upload.Record{Version: 1, Files: map[string]upload.Put{}}}
 	if err := f.begin(force); err != nil {
 		root.Close()
 		return nil, err
@@ -84,12 +60,10 @@ func (d *Folder) begin(force bool) error {
 	r, err := d.root.Open(RecordName)
 	if err == nil {
 		defer r.Close()
-		data, err := io.ReadAll(io.LimitReader(r, maxRecord))
-		if err != nil {
-			return err
+		if d.old, err = upload.ReadRecord(RecordName, r); err != nil {
+			return fmt.Errorf("export: %w", err)
 		}
-		d.old, err = readRecord(data)
-		return err
+		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -107,10 +81,37 @@ func (d *Folder) begin(force bool) error {
 // Close is to be called in the end.
 func (d *Folder) Close() error { return d.root.Close() }
 
+// writers is how many files are written at once.
+const writers = 8
+
 // Put implements Destination. A file that is the same already is not touched.
-func (d *Folder) Put(_ context.Context, f *File) (bool, error) {
+func (d *Folder) Put(ctx context.Context, groups [][]*File) (written int, err error) {
+	var n atomic.Int64
+	for _, files := range groups {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(writers)
+		for _, f := range files {
+			g.Go(func() error {
+				written, err := d.put(ctx, f)
+				if written {
+					n.Add(1)
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return int(n.Load()), err
+		}
+	}
+	return int(n.Load()), nil
+}
+
+func (d *Folder) put(ctx context.Context, f *File) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	d.mu.Lock()
-	d.now.Files[f.Name] = put{Sum: fmt.Sprintf("%x", f.Sum)}
+	d.now.Files[f.Name] = upload.Put{Sum: fmt.Sprintf("%x", f.Sum)}
 	d.mu.Unlock()
 	if d.has(f.Name, f.Size, f.Sum) {
 		return false, nil
@@ -181,15 +182,15 @@ func (d *Folder) End(context.Context) (stale []string, pruned bool, err error) {
 
 // keep writes the record.
 func (d *Folder) keep() error {
-	data, err := json.Marshal(d.now)
-	if err != nil {
+	var data bytes.Buffer
+	if err := d.now.Write(&data); err != nil {
 		return err
 	}
-	return d.write(RecordName, bytes.NewReader(append(data, '\n')))
+	return d.write(RecordName, &data)
 }
 
 // remove removes a file that is as it was put, and the folders that are empty then.
-func (d *Folder) remove(name string, old put) error {
+func (d *Folder) remove(name string, old upload.Put) error {
 	data, err := d.root.Open(name)
 	if err != nil {
 		return err

@@ -10,9 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // File is one of the copy.
@@ -25,14 +22,11 @@ type File struct {
 	// the body is a page that leads there too. "": it does not.
 	Redirect string
 
-	open func() (io.ReadCloser, error)
+	open func() (io.ReadSeekCloser, error)
 }
 
 // Open returns the file's content.
-func (f *File) Open() (io.ReadCloser, error) { return f.open() }
-
-// writers is how many files are put at once.
-const writers = 8
+func (f *File) Open() (io.ReadSeekCloser, error) { return f.open() }
 
 // Write puts the copy into a destination: first what pages refer to, then the
 // pages, last those that lead to all others. It may be called again, for another destination.
@@ -42,7 +36,7 @@ func (s *Site) Write(ctx context.Context, to Destination) error {
 	var first, pages, last []*File
 	for _, a := range s.order {
 		p := s.pages[a]
-		if p.name == "" && a != s.missing() {
+		if a != s.missing() && (p.name == "" || s.names[p.name] != a) { // or another has that name and content
 			continue
 		}
 		f, err := s.file(a, p)
@@ -51,6 +45,7 @@ func (s *Site) Write(ctx context.Context, to Destination) error {
 		}
 		switch {
 		case f == nil:
+			continue
 		case p.kind == kindOther || p.kind == kindCSS:
 			first = append(first, f)
 		case f.Name == "index.html" || p.kind == kindXML || p.kind == kindText:
@@ -58,40 +53,20 @@ func (s *Site) Write(ctx context.Context, to Destination) error {
 		default:
 			pages = append(pages, f)
 		}
-	}
-	for _, files := range [][]*File{first, pages, last} {
-		if err := s.putAll(ctx, to, files); err != nil {
-			return err
-		}
+		r.Files++
 	}
 	var err error
+	if r.Written, err = to.Put(ctx, [][]*File{first, pages, last}); err != nil {
+		return err
+	}
 	r.Stale, r.Pruned, err = to.End(ctx)
 	slices.Sort(r.Stale)
 	return err
 }
 
-func (s *Site) putAll(ctx context.Context, to Destination, files []*File) error {
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(writers)
-	for _, f := range files {
-		g.Go(func() error {
-			written, err := to.Put(ctx, f)
-			mu.Lock()
-			defer mu.Unlock()
-			s.Report.Files++
-			if written {
-				s.Report.Written++
-			}
-			return err
-		})
-	}
-	return g.Wait()
-}
-
 // file is the copy of a page; nil if there is none.
 func (s *Site) file(a address, p *page) (*File, error) {
-	f := &File{Name: p.name, Header: p.header, Size: p.size, Sum: p.sum, open: func() (io.ReadCloser, error) { return os.Open(p.file) }}
+	f := &File{Name: p.name, Header: p.header, Size: p.size, Sum: p.sum, open: func() (io.ReadSeekCloser, error) { return os.Open(p.file) }}
 	switch {
 	case a == s.missing():
 		if p.kind != kindHTML || p.status != http.StatusNotFound && p.status != http.StatusOK {
@@ -101,27 +76,41 @@ func (s *Site) file(a address, p *page) (*File, error) {
 	case p.redirects():
 		f.Redirect = s.leadsTo(a)
 		f.Header = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
-		f.contain([]byte(leadingOn(f.Redirect)))
-		return f, nil
+		return f, f.contain(func() ([]byte, error) { return []byte(leadingOn(f.Redirect)), nil })
 	}
 	if p.kind == kindOther || p.size > maxParsed {
 		return f, nil
 	}
-	data, err := os.ReadFile(p.file)
-	if err != nil {
-		return nil, err
-	}
-	if out := s.rewrite(a, p, f.Name, data); !bytes.Equal(out, data) {
-		f.contain(out)
-	}
-	return f, nil
+	return f, f.contain(func() ([]byte, error) {
+		data, err := os.ReadFile(p.file)
+		if err != nil {
+			return nil, err
+		}
+		return s.rewrite(a, p, f.Name, data), nil
+	})
 }
 
-// contain gives a file another content.
-func (f *File) contain(data []byte) {
+// contain gives a file a content that is made each time it is asked for: all
+// pages together may be larger than memory.
+func (f *File) contain(content func() ([]byte, error)) error {
+	data, err := content()
+	if err != nil {
+		return err
+	}
 	f.Size, f.Sum = int64(len(data)), sha256.Sum256(data)
-	f.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	f.open = func() (io.ReadSeekCloser, error) {
+		data, err := content()
+		if err != nil {
+			return nil, err
+		}
+		return inMemory{bytes.NewReader(data)}, nil
+	}
+	return nil
 }
+
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
 
 // leadingOn is a page that leads to another address.
 func leadingOn(to string) string {

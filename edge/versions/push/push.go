@@ -9,17 +9,16 @@
 package push
 
 import (
+	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // what S3 names content by
-	"errors"
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
-	"path"
 	"strings"
 
-	"gocloud.dev/blob"
-	"golang.org/x/sync/errgroup"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/dayfly-dev/dayfly/blob/upload"
 	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/edge/versions"
 )
@@ -27,11 +26,12 @@ import (
 const (
 	immutable   = "public, max-age=31536000, immutable"
 	revalidated = "no-cache"
-	requests    = 16 // at once
 )
 
-// Options of a push. Nil means the defaults.
+// Options of a push.
 type Options struct {
+	// Bucket is its name. Required.
+	Bucket string
 	// Key is put before each path, such as "site/"; default none.
 	Key string
 	// Prefix is the path of the folder on the site; default "/static/".
@@ -43,7 +43,7 @@ type Options struct {
 	Force bool
 	// DryRun uploads nothing.
 	DryRun bool
-	// Progress is called with bytes done of all, from one goroutine.
+	// Progress is called with bytes done of all, one call at a time.
 	Progress func(done, total int64)
 }
 
@@ -54,8 +54,6 @@ type Object struct {
 	Type     string `json:"type"`
 	Cache    string `json:"cache_control"`
 	Encoding string `json:"encoding,omitempty"`
-
-	data []byte
 }
 
 // Result says what a push did.
@@ -67,156 +65,65 @@ type Result struct {
 
 // Push uploads files, which are in the order of edge.ReadStatic. On error what
 // was uploaded stays, and another Push goes on from there.
-func Push(ctx context.Context, bucket *blob.Bucket, files []edge.StaticFile, o *Options) (Result, error) {
-	if o == nil {
-		o = &Options{}
-	}
+func Push(ctx context.Context, client *s3.Client, files []edge.StaticFile, o Options) (Result, error) {
+	result := Result{Uploaded: []Object{}}
 	if o.Prefix == "" {
 		o.Prefix = "/static/"
 	}
 	base := o.Key + strings.TrimPrefix(o.Prefix, "/")
-	there, err := list(ctx, bucket, base)
+	b, err := upload.Open(ctx, client, upload.Options{Bucket: o.Bucket, Prefix: base, Force: o.Force, Dry: o.DryRun, Progress: o.Progress})
 	if err != nil {
-		return Result{}, err
+		return result, err
 	}
-	groups, present := plan(files, base, there, o)
-	result := Result{Present: present, Uploaded: []Object{}}
-	var total int64
-	for _, g := range groups {
-		for _, x := range g {
-			total += x.Size
-		}
+	done, err := b.Put(ctx, groups(files, o.Siblings)...)
+	result.Present, result.Bytes = done.Present, done.Bytes
+	for _, f := range done.Uploaded {
+		result.Uploaded = append(result.Uploaded, Object{base + f.Key, f.Size, f.Header.ContentType, f.Header.CacheControl, f.Header.ContentEncoding})
 	}
-	for _, g := range groups {
-		if !o.DryRun {
-			if err := upload(ctx, bucket, g); err != nil {
-				return result, err
-			}
-		}
-		for _, x := range g {
-			result.Uploaded = append(result.Uploaded, x)
-			result.Bytes += x.Size
-		}
-		if o.Progress != nil {
-			o.Progress(result.Bytes, total)
-		}
-	}
-	return result, nil
+	return result, err
 }
 
-// list is what the bucket has, by key.
-func list(ctx context.Context, bucket *blob.Bucket, prefix string) (map[string]*blob.ListObject, error) {
-	there := map[string]*blob.ListObject{}
-	all := bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := all.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return there, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the bucket: %w", err)
-		}
-		there[o.Key] = o
-	}
-}
-
-// plan returns the objects to upload in groups: those of one may go at once, and
-// each group after the one before.
-func plan(files []edge.StaticFile, base string, there map[string]*blob.ListObject, o *Options) (groups [][]Object, present int) {
-	var named, pages []Object
-	batch := []Object{}
-	end := func() {
-		if len(batch) > 0 {
-			groups = append(groups, batch)
-			batch = []Object{}
-		}
-	}
-	level := 0
+// groups are the files at their addresses, each group after those that it refers
+// to, then those at their plain names, then pages.
+func groups(files []edge.StaticFile, siblings bool) [][]upload.File {
+	var addressed [][]upload.File
+	var named, pages []upload.File
 	for _, f := range files {
-		if f.Level != level {
-			level = f.Level
-			end() // what it refers to is there before
+		for len(addressed) <= f.Level {
+			addressed = append(addressed, nil)
 		}
-		for _, x := range addressed(f, base, o.Siblings) {
-			if old := there[x.Key]; old != nil && !o.Force && (x.Encoding != "" || old.Size == int64(len(f.Data))) {
-				present++
-				continue
-			}
-			if x.Encoding != "" {
-				if x.data = f.Compress(x.Encoding); x.data == nil {
-					continue
-				}
-				x.Size = int64(len(x.data))
-			}
-			batch = append(batch, x)
+		sum := sha256.Sum256(f.Data)
+		plain := upload.File{Key: f.Name, Header: upload.Header{ContentType: f.ContentType, CacheControl: revalidated},
+			Size: int64(len(f.Data)), Sum: hex.EncodeToString(sum[:]), Open: func() (io.ReadSeekCloser, error) { return content{bytes.NewReader(f.Data)}, nil }}
+		if versions.Entry(f.Name) {
+			pages = append(pages, plain)
+		} else {
+			named = append(named, plain)
 		}
-		if len(batch) >= 10*requests {
-			end()
-		}
-		x := Object{Key: base + f.Name, Size: int64(len(f.Data)), Type: f.ContentType, Cache: revalidated, data: f.Data}
-		sum := md5.Sum(f.Data) //nolint:gosec // not against an attacker
-		switch old := there[x.Key]; {
-		case old != nil && !o.Force && string(old.MD5) == string(sum[:]):
-			present++
-		case versions.Entry(f.Name):
-			pages = append(pages, x)
-		default:
-			named = append(named, x)
+		kept := plain
+		kept.Key, kept.Header.CacheControl = f.Address, immutable
+		addressed[f.Level] = append(addressed[f.Level], kept)
+		if siblings && f.Compressible {
+			addressed[f.Level] = append(addressed[f.Level], sibling(f, kept, "br", ".br"), sibling(f, kept, "gzip", ".gz"))
 		}
 	}
-	end()
-	for _, g := range [][]Object{named, pages} {
-		if len(g) > 0 {
-			groups = append(groups, g)
-		}
-	}
-	return groups, present
+	return append(addressed, named, pages)
 }
 
-// addressed are the objects at a file's address; what is compressed has no data
-// yet.
-func addressed(f edge.StaticFile, base string, siblings bool) []Object {
-	x := Object{Key: base + f.Address, Size: int64(len(f.Data)), Type: f.ContentType, Cache: immutable, data: f.Data}
-	list := []Object{x}
-	if siblings && f.Compressible {
-		for _, e := range []struct{ name, ext string }{{"br", ".br"}, {"gzip", ".gz"}} {
-			s := x
-			s.Key, s.Encoding, s.data = x.Key+e.ext, e.name, nil
-			list = append(list, s)
+// sibling is a file that is compressed when it is known to be missing.
+func sibling(f edge.StaticFile, of upload.File, encoding, ext string) upload.File {
+	of.Key, of.Header.ContentEncoding = of.Key+ext, encoding
+	of.Size, of.Sum = -1, encoding+" of "+of.Sum
+	of.Open = func() (io.ReadSeekCloser, error) {
+		if data := f.Compress(encoding); data != nil {
+			return content{bytes.NewReader(data)}, nil
 		}
+		return nil, nil // it would not be smaller
 	}
-	return list
+	return of
 }
 
-func upload(ctx context.Context, bucket *blob.Bucket, group []Object) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(requests)
-	for _, x := range group {
-		g.Go(func() error {
-			sum := md5.Sum(x.data) //nolint:gosec // against damage on the way
-			err := bucket.WriteAll(ctx, x.Key, x.data, &blob.WriterOptions{ContentType: x.Type, CacheControl: x.Cache,
-				ContentEncoding: x.Encoding, ContentMD5: sum[:]})
-			if err != nil {
-				return fmt.Errorf("upload %s: %w", x.Key, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
+// content is what is in memory.
+type content struct{ *bytes.Reader }
 
-// ParseTarget takes s3://BUCKET/KEY apart; the key ends with a slash or is empty.
-func ParseTarget(target string) (bucket, key string, err error) {
-	rest, ok := strings.CutPrefix(target, "s3://")
-	bucket, key, _ = strings.Cut(rest, "/")
-	if !ok || bucket == "" || strings.ContainsAny(rest, "?#") {
-		return "", "", fmt.Errorf("%q is not the address of a bucket; write it like s3://my-bucket or s3://my-bucket/folder", target)
-	}
-	if key = strings.Trim(key, "/"); key != "" && path.Clean("/"+key) != "/"+key {
-		return "", "", fmt.Errorf("%q has a folder that cannot be; write it like s3://my-bucket/folder", target)
-	}
-	if key != "" {
-		key += "/"
-	}
-	return bucket, key, nil
-}
+func (content) Close() error { return nil }
