@@ -45,8 +45,8 @@ func newAccessLog(w io.Writer, format string) *accessLog {
 
 // write adds the line of one exchange, or counts it as dropped.
 func (l *accessLog) write(x *exchange, total time.Duration) {
-	var room [1024]byte
-	line := l.line(room[:0], x, total)
+	line := l.line(x.line[:0], x, total)
+	x.line = line
 	l.mu.Lock()
 	if len(l.buf)+len(line) > accessLogRoom {
 		l.mu.Unlock()

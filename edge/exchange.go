@@ -28,13 +28,14 @@ type exchange struct {
 	own        bool   // of a layer: no client's
 	retryAfter int64  // seconds, for a page; 0: as usual
 	failure    string // why the answer is not whole, or is an error page
+	line       []byte // room for that of the access log
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
-	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now()}
+	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now(), line: x.line}
 	x.out = x
 	x.origin.learn(r, e.trusted.Load())
 	return x
@@ -55,7 +56,7 @@ func (x *exchange) finish() {
 		}
 	}
 	x.permit.end()
-	*x = exchange{}
+	*x = exchange{line: x.line}
 	exchanges.Put(x)
 }
 
