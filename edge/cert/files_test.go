@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -58,9 +59,9 @@ func (l *lines) count(s string) int {
 func TestFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "site.pem"), filepath.Join(dir, "site.key")
-	write := func(path string, text []byte) {
+	write := func(path string, text []byte) { // at once: half a file would be another error in the log
 		t.Helper()
-		if err := os.WriteFile(path, text, 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
 			t.Fatal(err)
 		}
 	}
