@@ -27,6 +27,7 @@ import (
 	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/app/supervise"
 	"github.com/dayfly-dev/dayfly/edge"
+	"github.com/dayfly-dev/dayfly/edge/publish"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/payload"
@@ -76,6 +77,7 @@ type App struct {
 	records  *records.Store
 	edge     *edge.Edge
 
+	releases    *publish.Store // nil: nothing is published
 	maintenance maintaining
 	// purgeToken is what the processes purge the response cache with.
 	purgeToken string

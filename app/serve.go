@@ -95,6 +95,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("POST /edge/purge", c.purge)
 	mux.HandleFunc("GET /maintenance", c.maintenance)
 	mux.HandleFunc("POST /maintenance", c.maintain)
+	c.publishRoutes(mux)
 	mux.HandleFunc("POST /down", c.down)
 	a.serveHTTP("control socket", l, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10})
 	a.onStop("control answers", func(context.Context) error { close(c.quit); return nil })

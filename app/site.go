@@ -33,6 +33,7 @@ func (a *App) startSite(ctx context.Context) error {
 		func() error { return a.balance(&o) },
 		func() error { a.answers(&o); return nil },
 		func() error { return a.accessLog(&o) },
+		func() error { return a.publishing(ctx, &o) },
 		func() error { return a.openEdge(o) },
 		func() error { return a.serveSite(secure) },
 	} {

@@ -45,8 +45,8 @@ func newAccessLog(w io.Writer, format string) *accessLog {
 
 // write adds the line of one exchange, or counts it as dropped.
 func (l *accessLog) write(x *exchange, total time.Duration) {
-	line := l.line(x.line[:0], x, total)
-	x.line = line
+	var room [1024]byte
+	line := l.line(room[:0], x, total)
 	l.mu.Lock()
 	if len(l.buf)+len(line) > accessLogRoom {
 		l.mu.Unlock()
@@ -130,6 +130,10 @@ func appendAccessLine(b []byte, x *exchange, total time.Duration) []byte {
 	}
 	if x.cache != "" {
 		b = appendField(b, `,"cache":`, x.cache)
+	}
+	if x.release != "" {
+		b = append(append(b, `,"release":"`...), x.release...)
+		b = append(b, '"')
 	}
 	if x.retries > 0 {
 		b = strconv.AppendInt(append(b, `,"retries":`...), int64(x.retries), 10)

@@ -52,6 +52,8 @@ type Edge struct {
 	access *accessLog
 	spools spools
 
+	published *publisher // nil: nothing is
+
 	trusted atomic.Pointer[forwarded.Networks]
 	loops   warner
 
@@ -89,6 +91,10 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	e.use(s)
+	if err := e.openPublishing(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	if o.AccessLog != nil {
 		e.access = newAccessLog(o.AccessLog, o.AccessLogFormat)
 	}
@@ -115,6 +121,9 @@ func (e *Edge) Close() error {
 	e.wakeHeld()
 	e.mu.Unlock()
 	e.stop()
+	if e.published != nil {
+		e.published.close()
+	}
 	for _, t := range targets {
 		t.stop()
 		t.closeConns()
@@ -143,6 +152,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(e, w, r)
 	defer x.finish()
 	e.secure(x)
+	removePreviewHeader(r.Header)
 	switch {
 	case r.Method == http.MethodConnect:
 		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
@@ -159,6 +169,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case x.setup.static != nil && strings.HasPrefix(r.URL.Path, x.setup.Static.Prefix):
 		e.serveStatic(x)
 	case e.maintain(x):
+	case e.published != nil && e.servePublished(x):
 	default:
 		e.answer(x)
 	}

@@ -25,17 +25,19 @@ type exchange struct {
 	permit     *permit // of its limits; nil: none
 	retries    int
 	cache      string // what the response cache did
+	release    string // published pages it was answered from
+	preview    bool   // of somebody who looks at a release that is not public
+	cookie     *http.Cookie
 	own        bool   // of a layer: no client's
 	retryAfter int64  // seconds, for a page; 0: as usual
 	failure    string // why the answer is not whole, or is an error page
-	line       []byte // room for that of the access log
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
-	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now(), line: x.line}
+	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now()}
 	x.out = x
 	x.origin.learn(r, e.trusted.Load())
 	return x
@@ -56,7 +58,7 @@ func (x *exchange) finish() {
 		}
 	}
 	x.permit.end()
-	*x = exchange{line: x.line}
+	*x = exchange{}
 	exchanges.Put(x)
 }
 
@@ -74,6 +76,9 @@ func (x *exchange) WriteHeader(status int) {
 		x.status = status
 		x.first = time.Since(x.start)
 		x.permit.tell(x.w.Header())
+		if x.preview {
+			x.private()
+		}
 	}
 	x.w.WriteHeader(status)
 }

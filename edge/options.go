@@ -87,6 +87,10 @@ type Options struct {
 	// Field and Told are set by the edge. Default nil: no cache.
 	Cache *respcache.Options
 
+	// Publish has pages be answered from the release that is live. Default nil:
+	// nothing is published. Reload does not look at it.
+	Publish *Publishing
+
 	// AccessLog receives one line a request. A writer that is slow or
 	// fails costs lines, never requests. Default nil: no access log.
 	AccessLog io.Writer

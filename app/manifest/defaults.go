@@ -52,6 +52,7 @@ func (m *Manifest) setDefaults() {
 		}
 	}
 	m.staticDefaults()
+	m.publishDefaults()
 	m.Edge.Cache.setDefaults(m.has)
 	if !m.has("edge.log.format") {
 		m.Edge.Log.Format = "json"

@@ -35,6 +35,7 @@ type Manifest struct {
 	Cache    map[string]*Cache    `toml:"cache"`
 	Bucket   map[string]*Bucket   `toml:"bucket"`
 	Static   Static               `toml:"static"`
+	Publish  *Publish             `toml:"publish"` // default: nothing is published
 	Edge     Edge                 `toml:"edge"`
 	Mail     Mail                 `toml:"mail"`
 	Listen   Listen               `toml:"listen"`

@@ -274,6 +274,7 @@ func (c *checker) front() {
 		c.fail("static.prefix", "static.prefix must begin and end with / and name a folder, such as \"/static/\"")
 	}
 	c.static()
+	c.publish()
 	if strings.ContainsAny(m.Edge.Host, "/: ") {
 		c.fail("edge.host", "edge.host is a bare host name such as \"www.example.com\"")
 	}

@@ -132,7 +132,7 @@ Begin with:
 		sub.GroupID = "look"
 		c.AddCommand(sub)
 	}
-	for _, sub := range []*cobra.Command{edgeCommand(p), tlsCommand(), exportCommand(p), staticCommand(p), clicksCommand(p)} {
+	for _, sub := range []*cobra.Command{edgeCommand(p), tlsCommand(), publishCommand(p), exportCommand(p), staticCommand(p), clicksCommand(p)} {
 		sub.GroupID = "site"
 		c.AddCommand(sub)
 	}
