@@ -18,26 +18,10 @@ func (d *delivery) forward(res *http.Response) *failure {
 	if res.Header["Connection"] != nil || res.Header["Keep-Alive"] != nil || res.Header["Upgrade"] != nil || res.Header["Proxy-Authenticate"] != nil {
 		stripHop(res.Header)
 	}
-	for k, v := range res.Header {
-		h[k] = v
-	}
-	if _, ok := h["Content-Type"]; !ok {
-		h["Content-Type"] = nil // or net/http guesses one
-	}
-	x.origin.tell(h)
-	if len(res.Trailer) > 0 {
-		for k := range res.Trailer {
-			h.Add("Trailer", k)
-		}
-	}
-	announced := len(res.Trailer)
+	announced := d.head(res)
 	d.up.answered()
 	if d.up != nil && !d.up.finished() && x.r.ProtoMajor == 1 {
 		h.Set("Connection", "close") // the rest of the request may stay unread
-	}
-	if isEventStream(res.Header["Content-Type"]) {
-		d.stream = true
-		d.e.streaming(d.t)
 	}
 	if n := res.ContentLength; n < 0 || n > int64(d.c.br.Buffered()) {
 		if d.up.finished() {
@@ -69,8 +53,37 @@ func (d *delivery) copyBody(res *http.Response) bool {
 		http.NewResponseController(x.out).Flush() // the first piece may be long in coming
 	}
 	r := relay{d: d, res: res, flush: streaming}
-	switch err, gone := r.pieces(); {
-	case gone != nil:
+	err, gone := r.pieces()
+	return d.endBody(err, gone != nil)
+}
+
+// head passes the fields of an answer on, and says of how many trailers it told.
+func (d *delivery) head(res *http.Response) (announced int) {
+	h := d.x.out.Header()
+	for k, v := range res.Header {
+		h[k] = v
+	}
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // or net/http guesses one
+	}
+	d.x.origin.tell(h)
+	for k := range res.Trailer {
+		h.Add("Trailer", k)
+	}
+	if isEventStream(res.Header["Content-Type"]) {
+		d.stream = true
+		d.e.streaming(d.t)
+	}
+	return len(res.Trailer)
+}
+
+// endBody says what became of an answer whose body was passed on: err is what
+// reading it ended with, gone that the client takes no more. It reports whether
+// the body came to its end. What breaks off breaks off for the client, too.
+func (d *delivery) endBody(err error, gone bool) bool {
+	x := d.x
+	switch {
+	case gone:
 		x.failure = "client went away"
 		return false
 	case errors.Is(err, io.EOF):

@@ -136,58 +136,39 @@ func isGRPC(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type")
 // forwardH2C passes an answer on, each piece at once, and its trailer.
 func (d *delivery) forwardH2C(res *http.Response) *failure {
 	x := d.x
-	h := x.out.Header()
 	stripHop(res.Header)
-	for k, v := range res.Header {
-		h[k] = v
-	}
-	if _, ok := h["Content-Type"]; !ok {
-		h["Content-Type"] = nil
-	}
-	x.origin.tell(h)
-	for k := range res.Trailer {
-		h.Add("Trailer", k)
-	}
-	announced := len(res.Trailer)
+	announced := d.head(res)
 	if announced > 0 && x.r.ProtoMajor == 1 {
-		h.Del("Content-Length") // HTTP/1.1 has trailers behind chunks only
-	}
-	if isEventStream(res.Header["Content-Type"]) {
-		d.stream = true
-		d.e.streaming(d.t)
+		x.out.Header().Del("Content-Length") // HTTP/1.1 has trailers behind chunks only
 	}
 	x.out.WriteHeader(res.StatusCode)
 	if res.ContentLength != 0 {
 		http.NewResponseController(x.out).Flush()
 	}
+	if d.endBody(d.copyH2C(res.Body)) {
+		d.copyTrailer(res, announced)
+	}
+	return nil
+}
+
+// copyH2C passes a body on until reading it ends, or the client is gone.
+func (d *delivery) copyH2C(body io.Reader) (err error, gone bool) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	for {
-		n, err := res.Body.Read(buf[:])
+		n, err := body.Read(buf[:])
 		if n > 0 {
-			_, werr := x.out.Write(buf[:n])
+			_, werr := d.x.out.Write(buf[:n])
 			if werr == nil && err == nil {
-				werr = http.NewResponseController(x.out).Flush()
+				werr = http.NewResponseController(d.x.out).Flush()
 			}
 			if werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
-				x.failure = "client went away"
-				return nil
+				return nil, true
 			}
 		}
-		switch {
-		case err == nil:
-			continue
-		case err == io.EOF:
-			d.copyTrailer(res, announced)
-			return nil
-		case isCanceled(x.r.Context()):
-			x.failure = "client went away"
-		default:
-			d.broken = true
-			x.failure = "answer broke off: " + err.Error()
-			d.t.checkSoon()
+		if err != nil {
+			return err, false
 		}
-		panic(http.ErrAbortHandler)
 	}
 }
 
