@@ -73,7 +73,7 @@ func (c *crawler) want(a address, from address, first bool) {
 	p := s.pages[a]
 	if p == nil {
 		if s.skipped(a) {
-			s.Report.skip(string(a), string(from))
+			s.skips.add(string(a), string(from))
 			return
 		}
 		if len(s.order) >= s.opt.MaxPages {
@@ -130,7 +130,7 @@ func (c *crawler) take(a asked) {
 	for _, r := range p.found {
 		to, _, ok := c.s.resolve(base, r.text)
 		if ok && r.use == useForm {
-			c.s.Report.form(string(a.address), string(to))
+			c.s.forms.add(string(to), string(a.address))
 		} else if ok {
 			c.want(to, a.address, false)
 		}

@@ -147,6 +147,8 @@ type Site struct {
 	order []address // as they were found
 	dir   string    // of what was read
 	names map[string]address
+	forms listing // by action
+	skips listing // by address
 
 	Report Report
 }
@@ -161,7 +163,7 @@ func Read(ctx context.Context, o Options) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	s := &Site{opt: o, dir: dir, pages: map[address]*page{}, own: map[string]bool{}, names: map[string]address{}}
+	s := &Site{opt: o, dir: dir, pages: map[address]*page{}, own: map[string]bool{}, names: map[string]address{}, forms: listing{}, skips: listing{}}
 	for _, host := range append(o.Names, o.Site.Host, o.Host) {
 		s.own[strings.ToLower(host)] = true
 	}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -46,36 +47,21 @@ type Skipped struct {
 	From    []string `json:"from"`
 }
 
-const maxSkipped = 1000
+// maxListed bounds the forms, and the addresses that were skipped.
+const maxListed = 1000
 
-func (r *Report) form(from, action string) {
-	i := slices.IndexFunc(r.Forms, func(f Form) bool { return f.Action == action })
-	if i < 0 {
-		if len(r.Forms) == maxSkipped {
-			return
-		}
-		i = len(r.Forms)
-		r.Forms = append(r.Forms, Form{Action: action})
-	}
-	add(&r.Forms[i].From, from)
-}
+// listing is one of addresses with the pages that refer to each.
+type listing map[string][]string
 
-func (r *Report) skip(address, from string) {
-	i := slices.IndexFunc(r.Skipped, func(s Skipped) bool { return s.Address == address })
-	if i < 0 {
-		if len(r.Skipped) == maxSkipped {
-			return
-		}
-		i = len(r.Skipped)
-		r.Skipped = append(r.Skipped, Skipped{Address: address})
+func (l listing) add(address, from string) {
+	pages, ok := l[address]
+	if !ok && len(l) == maxListed {
+		return
 	}
-	add(&r.Skipped[i].From, from)
-}
-
-func add(all *[]string, from string) {
-	if from != "" && len(*all) < maxFrom && !slices.Contains(*all, from) {
-		*all = append(*all, from)
+	if from != "" && len(pages) < maxFrom && !slices.Contains(pages, from) {
+		pages = append(pages, from)
 	}
+	l[address] = pages
 }
 
 // look fills the report with what was read.
@@ -103,6 +89,10 @@ func (s *Site) look() {
 		r.Broken = append(r.Broken, b)
 	}
 	slices.SortFunc(r.Broken, func(a, b Broken) int { return cmp.Compare(a.Address, b.Address) })
-	slices.SortFunc(r.Forms, func(a, b Form) int { return cmp.Compare(a.Action, b.Action) })
-	slices.SortFunc(r.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Address, b.Address) })
+	for _, action := range slices.Sorted(maps.Keys(s.forms)) {
+		r.Forms = append(r.Forms, Form{action, s.forms[action]})
+	}
+	for _, a := range slices.Sorted(maps.Keys(s.skips)) {
+		r.Skipped = append(r.Skipped, Skipped{a, s.skips[a]})
+	}
 }
