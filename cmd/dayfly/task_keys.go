@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dayfly-dev/dayfly/app/control"
 	"github.com/dayfly-dev/dayfly/dash"
 )
 
 func taskKeysCommand(p *place) *cobra.Command {
-	var l listed
-	c := &cobra.Command{
+	return listCommand(p, &cobra.Command{
 		Use:   "keys [TEXT]",
 		Short: "List the unique keys that are held",
 		Long: `List the keys of unique tasks (task.Unique, uniqueby) that are held: by which task,
@@ -26,30 +26,7 @@ made of the arguments. One that is "pending" is about to be enqueued; of one tha
 		Example: `  dayfly task keys
   dayfly task keys shop-17
   dayfly task keys --json | jq -r '.keys[].key'`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			client, err := p.running()
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				l.ask.Text = args[0]
-			}
-			found, err := client.Keys(c.Context(), l.ask)
-			if err != nil {
-				return err
-			}
-			if l.asJSON {
-				return printJSON(c.OutOrStdout(), found)
-			}
-			if err := printKeys(c.OutOrStdout(), found); err != nil {
-				return err
-			}
-			return l.more(c.OutOrStdout(), found.Next, found.Problem, found.Looked)
-		},
-	}
-	l.flags(c)
-	return c
+	}, (*control.Client).Keys, printKeys, func(l dash.KeyList) (string, string, int) { return l.Next, l.Problem, l.Looked })
 }
 
 func printKeys(out io.Writer, found dash.KeyList) error {

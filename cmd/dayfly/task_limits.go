@@ -8,36 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dayfly-dev/dayfly/app/control"
 	"github.com/dayfly-dev/dayfly/dash"
 )
 
-// listed are the flags of a command that lists a part of what may be many.
-type listed struct {
-	ask    dash.Ask
-	asJSON bool
-}
-
-func (l *listed) flags(c *cobra.Command) {
-	c.Flags().IntVarP(&l.ask.Max, "lines", "n", 100, "about how many to list, 1–1000")
-	c.Flags().StringVar(&l.ask.From, "from", "", "go on where a list before ended, with what it said")
-	c.Flags().BoolVar(&l.asJSON, "json", false, "print JSON; next is for --from, and empty at the end")
-}
-
-// more says what comes after a list.
-func (l *listed) more(out io.Writer, next, problem string, looked int) error {
-	if problem != "" {
-		fmt.Fprintf(out, "not all could be read: %s\n", plainText(problem))
-	}
-	if next == "" {
-		return nil
-	}
-	_, err := fmt.Fprintf(out, "%d looked through, and there are more: --from %s\n", looked, next)
-	return err
-}
-
 func taskLimitsCommand(p *place) *cobra.Command {
-	var l listed
-	c := &cobra.Command{
+	return listCommand(p, &cobra.Command{
 		Use:   "limits [TEXT]",
 		Short: "List limits of rate and concurrency, and how much of them is used",
 		Long: `List limits of rate and concurrency, how much of each is used now, and what waits
@@ -51,30 +27,7 @@ messages are delayed ones of the queue, and name the limit.`,
 		Example: `  dayfly task limits
   dayfly task limits tenant=ann
   dayfly task limits --json | jq '.limits[] | select(.waiting > 0)'`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			client, err := p.running()
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				l.ask.Text = args[0]
-			}
-			found, err := client.Limits(c.Context(), l.ask)
-			if err != nil {
-				return err
-			}
-			if l.asJSON {
-				return printJSON(c.OutOrStdout(), found)
-			}
-			if err := printLimits(c.OutOrStdout(), found); err != nil {
-				return err
-			}
-			return l.more(c.OutOrStdout(), found.Next, found.Problem, found.Looked)
-		},
-	}
-	l.flags(c)
-	return c
+	}, (*control.Client).Limits, printLimits, func(l dash.LimitList) (string, string, int) { return l.Next, l.Problem, l.Looked })
 }
 
 func printLimits(out io.Writer, found dash.LimitList) error {
