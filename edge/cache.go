@@ -71,26 +71,35 @@ func (e *Edge) cacheOrigin(r *http.Request) *origin {
 // request has, both count.
 func (e *Edge) cacheSite(r *http.Request) (scheme, host, target string) {
 	o := e.cacheOrigin(r)
-	host = o.host
+	return o.proto, o.keyHost(r.Host), requestURI(r)
+}
+
+// keyHost is the host the cache goes by, of a request that names asked.
+func (o *origin) keyHost(asked string) string {
+	host := o.host
 	if _, port := forwarded.SplitHost(host); port == "" && o.port != "" && !(o.proto == "http" && o.port == "80" || o.proto == "https" && o.port == "443") {
 		host += ":" + o.port
 	}
-	if r.Host != o.host {
-		host += " " + r.Host
+	if asked != o.host {
+		host += " " + asked
 	}
-	return o.proto, host, requestURI(r)
+	return host
 }
 
 // cacheField is a request's field as the application sees it: those the edge
 // sets or removes are not what the client sent.
 func (e *Edge) cacheField(r *http.Request, name string) []string {
-	if hopHeader(name) || name == "Content-Length" || name == "Expect" {
+	if name == "Content-Length" || name == "Expect" {
 		return nil
 	}
-	if !forwarded.IsHeader(name) {
+	if !hopHeader(name) && !forwarded.IsHeader(name) {
 		return r.Header[name]
 	}
-	o := e.cacheOrigin(r)
+	return forwardedField(e.cacheOrigin(r), name)
+}
+
+// forwardedField is a field that the edge itself sets or removes.
+func forwardedField(o *origin, name string) []string {
 	var value string
 	switch name {
 	case "X-Forwarded-Proto":

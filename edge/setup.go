@@ -64,6 +64,9 @@ func (e *Edge) newSetup(o Options, was *setup) (s *setup, err error) {
 	if err == nil {
 		err = s.putAnswers(e)
 	}
+	if err == nil {
+		err = s.putTeacher(e) // the outermost layer, which sees what is sent
+	}
 	if err == nil && s.cache != nil { // the last thing that can fail: it is in use
 		err = s.cache.Set(e.cacheOptions(s.Cache))
 	}
@@ -88,8 +91,8 @@ func (e *Edge) use(s *setup) {
 	if s.cache != nil {
 		e.kept = s.cache
 	}
-	if s.cache != nil || s.Protocol == H2C {
-		// What the cache shares among clients, and HTTP/2 sends beside us, outlives the handler.
+	if s.layers != nil || s.Protocol == H2C {
+		// What layers share among clients, and HTTP/2 sends beside us, outlives the handler.
 		e.keeps.Store(true)
 	}
 	e.spools.total.Store(s.Bodies.Total)

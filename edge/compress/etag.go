@@ -13,6 +13,18 @@ const asItIs = "-id"
 
 var ends = [accept.Encodings]string{accept.Identity: asItIs, accept.Gzip: "-gzip", accept.Zstd: "-zstd", accept.Brotli: "-br"}
 
+// keptEnds are of what is compressed once and kept.
+var keptEnds = [accept.Encodings]string{accept.Identity: asItIs, accept.Gzip: "-kgzip", accept.Zstd: "-kzstd", accept.Brotli: "-kbr"}
+
+// outsideKept is an application's strong entity tag of a body that is kept
+// compressed.
+func outsideKept(tag string, e accept.Encoding) string {
+	if !strong(tag) {
+		return tag
+	}
+	return tag[:len(tag)-1] + keptEnds[e] + `"`
+}
+
 // outside is an application's strong entity tag as clients see it.
 func outside(tag string, e accept.Encoding) string {
 	if !strong(tag) {
@@ -42,9 +54,11 @@ func parseOutside(tag string) (own string, e accept.Encoding, ok bool) {
 }
 
 func cutEnd(opaque string) (rest string, e accept.Encoding, marked bool) {
-	for e, end := range ends {
-		if rest, ok := strings.CutSuffix(opaque, end); ok {
-			return rest, accept.Encoding(e), true
+	for _, all := range [...][accept.Encodings]string{ends, keptEnds} {
+		for e, end := range all {
+			if rest, ok := strings.CutSuffix(opaque, end); ok {
+				return rest, accept.Encoding(e), true
+			}
 		}
 	}
 	return opaque, accept.Identity, false

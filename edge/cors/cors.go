@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/edge/accept"
 	"github.com/dayfly-dev/dayfly/edge/prefix"
 )
 
@@ -266,6 +267,34 @@ func (w *writer) WriteHeader(status int) {
 func (w *writer) Write(p []byte) (int, error) {
 	w.apply()
 	return w.ResponseWriter.Write(p)
+}
+
+// Coding implements accept.Coder, if the writer that is behind does; else nothing
+// is coded.
+func (w *writer) Coding(status int) accept.Encoding {
+	if c, ok := w.ResponseWriter.(accept.Coder); ok {
+		return c.Coding(status)
+	}
+	return accept.Identity
+}
+
+// Encode implements accept.Coder.
+func (w *writer) Encode(e accept.Encoding, body []byte) []byte {
+	if c, ok := w.ResponseWriter.(accept.Coder); ok {
+		return c.Encode(e, body)
+	}
+	return nil
+}
+
+// WriteCoded implements accept.Coder.
+func (w *writer) WriteCoded(status int, e accept.Encoding, body []byte) {
+	w.apply()
+	if c, ok := w.ResponseWriter.(accept.Coder); ok {
+		c.WriteCoded(status, e, body)
+		return
+	}
+	w.ResponseWriter.WriteHeader(status) // Coding was Identity: a caller that did not ask
+	w.ResponseWriter.Write(body)         //nolint:errcheck // the client is gone
 }
 
 // FlushError is for http.ResponseController.

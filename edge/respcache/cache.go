@@ -16,6 +16,7 @@ type Cache struct {
 	passes passes
 	// encodings are forms of Accept-Encoding.
 	encodings encodings
+	coders    coders
 	meter     meter
 	disk      *disk // nil: none
 
@@ -49,7 +50,7 @@ func New(o Options) (*Cache, error) {
 	if o.Site == nil {
 		o.Site = siteOf
 	}
-	c := &Cache{seed: maphash.MakeSeed(), tags: map[string]map[*object]struct{}{}}
+	c := &Cache{seed: maphash.MakeSeed(), coders: newCoders(), tags: map[string]map[*object]struct{}{}}
 	c.opt.Store(&o)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for i := range c.shards {

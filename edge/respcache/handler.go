@@ -158,18 +158,18 @@ func simple(r *http.Request) bool {
 		}
 	}
 	for name := range r.Header {
-		if special(name) {
+		if Special(name) {
 			return false
 		}
 	}
 	return true
 }
 
-// special reports whether a request's field makes its answer one that is not
+// Special reports whether a request's field makes its answer one that is not
 // for others: a precondition, another protocol, and what frameworks take another
 // address or method from though no cache goes by it. CGI-like interfaces take
 // underscores for hyphens.
-func special(name string) bool {
+func Special(name string) bool {
 	switch name {
 	case "Upgrade", "If-Match", "If-Unmodified-Since",
 		"X-Original-Url", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override":

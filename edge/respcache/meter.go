@@ -12,6 +12,8 @@ type Stats struct {
 	Collapsed   uint64 `json:"collapsed"`
 	Misses      uint64 `json:"misses"`
 	Passes      uint64 `json:"passes"`
+	// Coded counts compressed forms that were made to be kept.
+	Coded uint64 `json:"coded"`
 	// DiskHits counts bodies that were read from disk.
 	DiskHits uint64 `json:"disk_hits"`
 	// Renewals counts requests the cache made by itself.
@@ -37,8 +39,8 @@ type Stats struct {
 }
 
 type meter struct {
-	hits, stale, revalidated, collapsed, misses, passes         atomic.Uint64
-	diskHits, renewals, evicted, purged, bodyBytes, diskDropped atomic.Uint64
+	hits, stale, revalidated, collapsed, misses, passes                atomic.Uint64
+	diskHits, renewals, evicted, purged, bodyBytes, diskDropped, coded atomic.Uint64
 }
 
 func (m *meter) count(o Outcome) {
@@ -62,7 +64,7 @@ func (m *meter) count(o Outcome) {
 func (c *Cache) Stats() Stats {
 	m := &c.meter
 	s := Stats{Hits: m.hits.Load(), Stale: m.stale.Load(), Revalidated: m.revalidated.Load(), Collapsed: m.collapsed.Load(),
-		Misses: m.misses.Load(), Passes: m.passes.Load(), DiskHits: m.diskHits.Load(), Renewals: m.renewals.Load(),
+		Misses: m.misses.Load(), Passes: m.passes.Load(), Coded: m.coded.Load(), DiskHits: m.diskHits.Load(), Renewals: m.renewals.Load(),
 		Evicted: m.evicted.Load(), Purged: m.purged.Load(), BodyBytes: m.bodyBytes.Load(), DiskDropped: m.diskDropped.Load(),
 		MemoryMax: c.options().Size}
 	c.mu.Lock()

@@ -26,6 +26,7 @@ type object struct {
 	gone    atomic.Bool            // removed from the store
 	renewal atomic.Bool            // one is under way
 	loading sync.Mutex             // one reads the body from disk
+	coded   coded                  // the body's coded forms
 
 	// Of the store's eviction, under its lock.
 	cost   int64 // bytes of memory it counts for
@@ -51,6 +52,8 @@ type meta struct {
 
 	// said is what an answer says of its age, which changes once a second.
 	said atomic.Pointer[said]
+	// lessons are what Quick answers with.
+	lessons atomic.Pointer[[]lesson]
 }
 
 type field struct {
@@ -62,6 +65,7 @@ type said struct {
 	second int64
 	age    []string
 	hit    []string
+	lines  []byte // both as they are sent
 }
 
 const (
@@ -198,6 +202,7 @@ func (m *meta) ages(c *Cache, key string, now time.Time) *said {
 	ttl := int64(m.staleAt.Sub(now) / time.Second)
 	s := &said{second: second, age: []string{strconv.FormatInt(second, 10)},
 		hit: []string{c.options().Name + "; hit; ttl=" + strconv.FormatInt(ttl, 10) + c.statusKey(key)}}
+	s.lines = []byte("Age: " + s.age[0] + "\r\nCache-Status: " + s.hit[0] + "\r\n")
 	m.said.Store(s)
 	return s
 }

@@ -74,10 +74,10 @@ func (c *Cache) serve(w http.ResponseWriter, r *http.Request, o *object, m *meta
 	if bodyAllowed(m.status) {
 		h["Content-Length"] = o.size
 	}
-	w.WriteHeader(m.status)
-	if r.Method != http.MethodHead && len(body) > 0 {
-		w.Write(body)
+	if how == "" && m.status == http.StatusOK && r.Method == http.MethodGet {
+		tellLearner(w, Kept{c, o, m})
 	}
+	c.write(w, r, o, m.status, body)
 }
 
 func bodyAllowed(status int) bool {

@@ -14,10 +14,15 @@ const (
 // find returns the object at the key that answers r, the newest if there are
 // several.
 func (c *Cache) find(s *shard, key []byte, r *http.Request) *object {
+	return c.findFor(s, key, func(name string) []string { return c.field(r, name) })
+}
+
+// findFor is find for a request with these fields.
+func (c *Cache) findFor(s *shard, key []byte, field func(string) []string) *object {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, o := range s.objects[string(key)] {
-		if c.matches(o, r) {
+		if c.matchesFields(o, field) {
 			return o
 		}
 	}
@@ -27,11 +32,15 @@ func (c *Cache) find(s *shard, key []byte, r *http.Request) *object {
 // matches reports whether the request has in the fields the object varies by
 // what the one had that it was the answer to.
 func (c *Cache) matches(o *object, r *http.Request) bool {
+	return c.matchesFields(o, func(name string) []string { return c.field(r, name) })
+}
+
+func (c *Cache) matchesFields(o *object, field func(string) []string) bool {
 	if len(o.vary) == 0 {
 		return true
 	}
 	var room [256]byte
-	b, ok := c.selecting(room[:0], r, o.vary)
+	b, ok := c.selectingOf(room[:0], field, o.vary)
 	return ok && string(b) == o.variant
 }
 
@@ -92,7 +101,33 @@ func (o *object) memory() int64 {
 	if b := o.body.Load(); b != nil {
 		n += int64(cap(*b))
 	}
-	return n
+	if list := m.lessons.Load(); list != nil {
+		for i := range *list {
+			n += int64(len((*list)[i].head)) + 100
+		}
+	}
+	return n + o.coded.bytes()
+}
+
+// holds reports whether these bytes are the object's body, or a coded form of
+// it, in memory.
+func (o *object) holds(b []byte) bool {
+	body := o.body.Load()
+	return body != nil && (same(*body, b) || o.coded.holds(b))
+}
+
+// same reports whether two slices are the same bytes at the same place.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
+}
+
+// recount notes what the object costs now. c.mu is held.
+func (c *Cache) recount(o *object) {
+	if q := o.queue; q != nil {
+		cost := o.memory()
+		q.bytes += cost - o.cost
+		o.cost = cost
+	}
 }
 
 // tag notes the object's keys. c.mu is held.
@@ -172,6 +207,8 @@ func (c *Cache) fit() {
 		c.meter.evicted.Add(1)
 		if o.body.Load() != nil && c.disk != nil && o.onDisk.written.Load() && !o.gone.Load() {
 			o.body.Store(nil)
+			o.coded.drop()
+			o.forgetLessons()
 			o.cost = o.memory()
 			c.evict.shell.push(o)
 			continue
@@ -195,11 +232,7 @@ func (c *Cache) replace(o *object, m *meta, f *flight) bool {
 	old := o.meta.Swap(m)
 	c.untag(o, old.tags)
 	c.tag(o)
-	if q := o.queue; q != nil {
-		cost := o.memory()
-		q.bytes += cost - o.cost
-		o.cost = cost
-	}
+	c.recount(o)
 	c.mu.Unlock()
 	s.mu.Unlock()
 	if c.disk != nil {

@@ -35,8 +35,13 @@ func varyNames(values []string) ([]string, bool) {
 // selecting is what the request has in the fields: equal for two requests that
 // get the same answer (RFC 9111, section 4.1). False if it is too long.
 func (c *Cache) selecting(b []byte, r *http.Request, names []string) ([]byte, bool) {
+	return c.selectingOf(b, func(name string) []string { return c.field(r, name) }, names)
+}
+
+// selectingOf is selecting of a request with these fields.
+func (c *Cache) selectingOf(b []byte, field func(string) []string, names []string) ([]byte, bool) {
 	for _, name := range names {
-		values := c.field(r, name)
+		values := field(name)
 		if values == nil {
 			b = append(b, 0) // absent is not empty
 		} else if name == "Accept-Encoding" {

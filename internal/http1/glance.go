@@ -25,6 +25,11 @@ type Glance struct {
 	n      int
 }
 
+// An Answerer appends the whole head of an answer to out and returns that with
+// the body, which is sent as it is; or false, and has done nothing then. It must
+// not wait.
+type Answerer func(g *Glance, out []byte) (head, body []byte, ok bool)
+
 // Fields goes through the fields but Host, in their order, by their canonical
 // names.
 func (g *Glance) Fields() iter.Seq2[string, string] {
@@ -40,12 +45,16 @@ func (g *Glance) Fields() iter.Seq2[string, string] {
 // quickly has Server.Quick answer the request whose head of n bytes was read,
 // before it is parsed; false if it does not, and nothing has happened then.
 func (c *conn) quickly(n int) bool {
-	if c.s.Quick == nil || c.s.stopping.Load() || !c.glance(c.buf[c.r:c.r+n]) {
+	if c.s.Quick == nil || c.s.stopping.Load() {
+		return false
+	}
+	answer := c.s.Quick()
+	if answer == nil || !c.glance(c.buf[c.r:c.r+n]) {
 		return false
 	}
 	c.reply.begin(false)
 	w := &c.reply
-	out, body, ok := c.s.Quick(&c.desk.glimpse, w.out)
+	out, body, ok := answer(&c.desk.glimpse, w.out)
 	if !ok {
 		return false
 	}

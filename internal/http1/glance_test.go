@@ -54,15 +54,18 @@ func TestQuick(t *testing.T) {
 	large := strings.Repeat("x", uncopied+1)
 	s := &Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s slowly", r.Method, r.URL.Path)
-	})}, Keep: func() bool { return true }, Quick: func(g *Glance, out []byte) (head, body []byte, ok bool) {
-		switch g.URL.Path {
-		case "/quick":
-			return append(out, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"...), []byte("quick"), true
-		case "/large":
-			return fmt.Appendf(out, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(large)), []byte(large), true
+	})}, Keep: func() bool { return true }}
+	s.Quick = func() Answerer {
+		return func(g *Glance, out []byte) (head, body []byte, ok bool) {
+			switch g.URL.Path {
+			case "/quick":
+				return append(out, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"...), []byte("quick"), true
+			case "/large":
+				return fmt.Appendf(out, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(large)), []byte(large), true
+			}
+			return append(out, "nothing of this may be sent"...), nil, false
 		}
-		return append(out, "nothing of this may be sent"...), nil, false
-	}}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

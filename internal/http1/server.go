@@ -44,11 +44,9 @@ type Server struct {
 	// Keep reports whether the handler may keep headers and the URL, which are made
 	// anew for each request then. Once true it stays so. Default nil: it may not.
 	Keep func() bool
-	// Quick, if it is set, is asked about each plain GET without a body before
-	// anything is made of it: it appends the whole head of an answer to out and
-	// returns that with the body, which is sent as it is; or false, and has done
-	// nothing then. It must not wait.
-	Quick func(g *Glance, out []byte) (head, body []byte, ok bool)
+	// Quick, if it is set, returns what is asked about a plain GET without a body
+	// before anything is made of it; nil if nothing is at the moment.
+	Quick func() Answerer
 
 	once  sync.Once
 	other *handover
