@@ -1,22 +1,17 @@
 package edge
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/edge/accept"
 	"github.com/dayfly-dev/dayfly/edge/versions"
 )
 
@@ -78,8 +73,11 @@ func openStatic(opt Static, log *slog.Logger) (*staticFiles, error) {
 	return s, nil
 }
 
+// close ends it, and waits for all that goes on beside serving.
 func (s *staticFiles) close() {
-	s.stop()
+	s.lookup.mu.Lock()
+	s.stop() // no lookup begins after this
+	s.lookup.mu.Unlock()
 	s.wg.Wait()
 	s.root.Close()
 }
@@ -127,131 +125,6 @@ func (s *staticFiles) writeManifest() error {
 		return fmt.Errorf("static manifest: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file under another name and renames it, so that a reader
-// finds the old content or the new. With durable it is on disk on return.
-func replaceFile(name string, data []byte, durable bool) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil && durable {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	if durable {
-		return syncDir(filepath.Dir(name))
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// serve answers a request below the prefix.
-func (s *staticFiles) serve(x *exchange) {
-	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
-		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "A file can only be read."})
-		return
-	}
-	name := strings.TrimPrefix(x.r.URL.Path, s.opt.Prefix)
-	t := s.table.Load()
-	if f := t.byAddress[name]; f != nil {
-		f.serve(x, immutable)
-	} else if f := t.byName[name]; f != nil {
-		f.serve(x, revalidated)
-	} else if f := s.past.get(name); f != nil {
-		f.serve(x, immutable)
-	} else {
-		s.serveArchived(x, name)
-	}
-}
-
-var (
-	immutable   = []string{"public, max-age=31536000, immutable"}
-	revalidated = []string{"no-cache"}
-	varyOn      = []string{"Accept-Encoding"}
-	nosniff     = []string{"nosniff"}
-	byteRanges  = []string{"bytes"}
-)
-
-// serve answers with the file in the encoding that suits the client best.
-func (f *staticFile) serve(x *exchange, cacheControl []string) {
-	h := x.Header()
-	enc := identity
-	if f.compressible {
-		h["Vary"] = varyOn
-		enc = f.choose(accept.ParseEncoding(x.r.Header["Accept-Encoding"]))
-	}
-	ranged := rangeAsked(x.r)
-	if ranged {
-		enc = identity // ranges are of the file as it is
-	}
-	v := f.variants[enc].Load()
-	h["Content-Type"] = f.contentType
-	h["Cache-Control"] = cacheControl
-	h["X-Content-Type-Options"] = nosniff
-	h["Etag"] = v.etag
-	if enc == identity {
-		h["Accept-Ranges"] = byteRanges
-	}
-	x.setup.cors.Apply(h, x.r)
-	if ranged {
-		http.ServeContent(x, x.r, "", time.Time{}, bytes.NewReader(v.data))
-		return
-	}
-	if im := x.r.Header["If-Match"]; im != nil && !f.current(im) {
-		delete(h, "Content-Type")
-		h["Content-Length"] = []string{"0"}
-		x.WriteHeader(http.StatusPreconditionFailed)
-		return
-	}
-	if inm := x.r.Header["If-None-Match"]; inm != nil && matchesETag(inm, v.etag[0]) {
-		delete(h, "Content-Type")
-		x.WriteHeader(http.StatusNotModified)
-		return
-	}
-	if enc != identity {
-		h["Content-Encoding"] = v.encoding
-	}
-	h["Content-Length"] = v.length
-	x.WriteHeader(http.StatusOK)
-	if x.r.Method != http.MethodHead {
-		x.Write(v.data)
-	}
-}
-
-// matchesETag reports whether a list of entity tags has this one, weakly
-// compared (RFC 9110, section 13.1.2).
-func matchesETag(values []string, etag string) bool {
-	for _, v := range values {
-		if strings.TrimSpace(v) == "*" {
-			return true
-		}
-		for part := range strings.SplitSeq(v, ",") { // our tags hold no comma
-			if strings.TrimPrefix(strings.TrimSpace(part), "W/") == etag {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // warn logs once what would else be logged at every scan.

@@ -154,6 +154,10 @@ func (s *staticFiles) fetch(ctx context.Context, address string) (*staticFile, e
 		return nil, errBusy
 	}
 	result := l.flight.DoChan(address, func() (any, error) {
+		if !s.begin() {
+			return nil, errBusy
+		}
+		defer s.wg.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), lookupTime) // answered also if the files were replaced
 		defer cancel()
 		select {
@@ -180,6 +184,17 @@ func (s *staticFiles) fetch(ctx context.Context, address string) (*staticFile, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// begin counts in a lookup that close has to wait for; false: it is closed.
+func (s *staticFiles) begin() bool {
+	s.lookup.mu.Lock()
+	defer s.lookup.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.wg.Add(1)
+	return true
 }
 
 // known returns what was found out lately, or nil.

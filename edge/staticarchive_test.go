@@ -2,6 +2,8 @@ package edge
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,10 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
 	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/dayfly-dev/dayfly/edge/versions/archive"
 )
@@ -133,6 +138,62 @@ func TestPutBeforePublished(t *testing.T) {
 		})
 	}
 	_ = s
+}
+
+// stuck is a bucket whose answers come when the test says so, whatever their
+// context. What is put in is lost.
+type stuck struct {
+	driver.Bucket
+	answer chan struct{}
+}
+
+func (*stuck) ErrorCode(error) gcerrors.ErrorCode { return gcerrors.Unknown }
+func (*stuck) Close() error                       { return nil }
+func (*stuck) ListPaged(context.Context, *driver.ListOptions) (*driver.ListPage, error) {
+	return nil, errors.New("stuck")
+}
+func (s *stuck) Attributes(context.Context, string) (*driver.Attributes, error) {
+	<-s.answer
+	return nil, errors.New("stuck")
+}
+
+// TestCloseWaits has lookups under way in the archive when the edge closes: it
+// waits for them, and begins no other.
+func TestCloseWaits(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		bucket := &stuck{answer: make(chan struct{})}
+		b := blob.NewBucket(bucket)
+		defer b.Close()
+		o := Static{Dir: dir, Rescan: -1, Archive: archive.New(b, "", time.Hour)}
+		if err := o.normalize(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openStatic(o, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		for i := range 3 {
+			go s.fetch(ctx, fmt.Sprintf("a.000000000000000%d.css", i)) //nolint:errcheck // it is left
+		}
+		synctest.Wait()
+		leave() // clients do not wait for the end
+		closed := false
+		go func() { s.close(); closed = true }()
+		synctest.Wait()
+		if closed {
+			t.Error("closed while the archive was asked")
+		}
+		close(bucket.answer)
+		synctest.Wait()
+		if !closed {
+			t.Error("not closed when all was answered")
+		}
+		if _, err := s.fetch(t.Context(), "b.0000000000000000.css"); !errors.Is(err, errBusy) {
+			t.Errorf("asked when closed: %v", err)
+		}
+	})
 }
 
 // TestManyFiles has a folder that is too large be served in part, in time, and be

@@ -30,3 +30,19 @@ func (f *staticFile) current(values []string) bool {
 	}
 	return false
 }
+
+// matchesETag reports whether a list of entity tags has this one, weakly
+// compared (RFC 9110, section 13.1.2).
+func matchesETag(values []string, etag string) bool {
+	for _, v := range values {
+		if strings.TrimSpace(v) == "*" {
+			return true
+		}
+		for part := range strings.SplitSeq(v, ",") { // our tags hold no comma
+			if strings.TrimPrefix(strings.TrimSpace(part), "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}
