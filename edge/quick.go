@@ -86,7 +86,7 @@ func (l *lesson) Write(p []byte) (int, error) {
 // take writes down the head, but for what belongs to one request or one second.
 // False if there is something in it that is not sent as it stands.
 func (l *lesson) take(h http.Header) bool {
-	if len(h["Content-Length"]) != 1 || len(h["Content-Type"]) == 0 || len(h["Date"]) != 1 || l.x.permit != nil && l.x.permit.policy != "" {
+	if len(h["Content-Length"]) != 1 || len(h["Content-Type"]) == 0 || len(h["Date"]) != 1 || l.x.preview || l.x.permit != nil && l.x.permit.policy != "" {
 		return false
 	}
 	b := append(make([]byte, 0, 512), "HTTP/1.1 200 OK\r\n"...)
@@ -145,12 +145,12 @@ func (e *Edge) quick(g *http1.Glance, out []byte) (head, body []byte, ok bool) {
 	s := sketches.Get().(*sketch)
 	defer s.put()
 	q := respcache.Question{Under: set, Target: g.Target}
-	if !s.draw(set, g, &q) {
+	if !s.draw(e, set, g, &q) {
 		return nil, nil, false
 	}
 	x := newExchange(e, nil, &s.r)
 	s.x = x
-	if x.setup != set || set.declines(x) {
+	if x.setup != set || set.declines(x) || e.published.declines(x.r) {
 		x.leave()
 		return nil, nil, false
 	}
@@ -195,9 +195,18 @@ func (s *setup) declines(x *exchange) bool {
 // secured says that a connection has TLS, and no more.
 var secured tls.ConnectionState
 
+// declines reports whether a release would have a part in the answer.
+func (p *publisher) declines(r *http.Request) bool {
+	if p == nil {
+		return false
+	}
+	n := p.now.Load()
+	return n.missing || n.live != nil && n.live.find(r) != nil || strings.HasPrefix(r.URL.Path, PreviewPath)
+}
+
 // draw takes in what is of use of a request. It is false for one whose answer
 // may depend on more.
-func (s *sketch) draw(set *setup, g *http1.Glance, q *respcache.Question) bool {
+func (s *sketch) draw(e *Edge, set *setup, g *http1.Glance, q *respcache.Question) bool {
 	s.g = g
 	s.r = http.Request{Method: http.MethodGet, URL: g.URL, RequestURI: g.Target, Host: g.Host, RemoteAddr: g.Remote,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: s.header, Body: http.NoBody}
@@ -215,7 +224,11 @@ func (s *sketch) draw(set *setup, g *http1.Glance, q *respcache.Question) bool {
 			if !s.add(name, value) {
 				return false
 			}
-		case "Authorization", "Range", "If-Range", "If-None-Match", "If-Modified-Since":
+		case "Cookie": // of who previews a release
+			if e.published != nil && strings.Contains(value, previewCookie) {
+				return false
+			}
+		case PreviewHeader, "Authorization", "Range", "If-Range", "If-None-Match", "If-Modified-Since":
 			return false
 		case "Origin":
 			if set.cors != nil {

@@ -91,8 +91,8 @@ func (e *Edge) use(s *setup) {
 	if s.cache != nil {
 		e.kept = s.cache
 	}
-	if s.layers != nil || s.Protocol == H2C {
-		// What layers share among clients, and HTTP/2 sends beside us, outlives the handler.
+	if s.cache != nil || s.Protocol == H2C {
+		// What the cache shares among clients, and HTTP/2 sends beside us, outlives the handler.
 		e.keeps.Store(true)
 	}
 	e.spools.total.Store(s.Bodies.Total)
