@@ -112,7 +112,7 @@ func (g *greetings) fromShell(aws string) {
 		g.h.client(g.t, nil, aws, "sqs", "send-message", "--queue-url", g.h.env["QUEUE_DEFAULT_URL"], "--message-body",
 			fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"shell","type":"greet","oncekey":%q,"data":{"name":"from a shell"}}`, id, key))
 	}
-	eventually(g.t, time.Minute, "the tasks of the shell are done", func() bool { return g.messages("default") == 0 })
+	eventually(g.t, "the tasks of the shell are done", func() bool { return g.messages("default") == 0 })
 	runs := g.runs()
 	if ann, bob := len(runs["shell-1"])+len(runs["shell-2"]), len(runs["shell-3"]); ann != 1 || bob != 1 {
 		g.t.Errorf("Ann was greeted %d times, Bob %d times", ann, bob)
@@ -137,7 +137,7 @@ func (g *greetings) throughKills(tasks int) {
 	}
 	for i, what := range []func(){g.killApp, g.killDayfly, g.restartApp, g.killApp, g.killDayfly} {
 		share := tasks * (i + 1) / 6
-		eventually(g.t, time.Minute, fmt.Sprintf("%d tasks taken", share), func() bool { return g.count() >= share })
+		eventually(g.t, fmt.Sprintf("%d tasks taken", share), func() bool { return g.count() >= share })
 		time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
 		what()
 	}
@@ -145,8 +145,8 @@ func (g *greetings) throughKills(tasks int) {
 	if g.count() != tasks {
 		g.t.Fatalf("only %d of %d tasks were taken in time", g.count(), tasks)
 	}
-	eventually(g.t, 2*time.Minute, "all tasks are done", func() bool { return g.undone() == 0 })
-	eventually(g.t, time.Minute, "the queue is empty", func() bool { return g.messages("default") == 0 })
+	eventually(g.t, "all tasks are done", func() bool { return g.undone() == 0 })
+	eventually(g.t, "the queue is empty", func() bool { return g.messages("default") == 0 })
 	g.account(tasks)
 }
 
@@ -203,7 +203,7 @@ func (g *greetings) killDayfly() {
 	g.h.kill()
 	g.killed()
 	g.h = start(g.t, g.h.dir, g.h.data, g.env...)
-	g.h.wait(time.Minute)
+	g.h.wait()
 }
 
 // runs are the names that each task greeted, in order.

@@ -43,7 +43,7 @@ func marked(data string) (found []string) {
 func noneLeft(t *testing.T, data string) {
 	t.Helper()
 	var left []string
-	eventually(t, time.Minute, "no process of the dayfly on "+data+" is left", func() bool {
+	eventually(t, "no process of the dayfly on "+data+" is left", func() bool {
 		left = marked(data)
 		return len(left) == 0
 	})
@@ -73,16 +73,16 @@ command = "setsid sh -c 'sleep 703 & sleep 704' & trap 'sleep 1; exit' TERM; whi
 		act  func(*house)
 	}{
 		{"build", "BUILD_TAKES=600", func(h *house) {
-			eventually(t, time.Minute, "the build runs", func() bool { return len(marked(data)) > 3 })
+			eventually(t, "the build runs", func() bool { return len(marked(data)) > 3 })
 		}},
 		{"start", "", func(*house) { time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond) }},
-		{"running", "", func(h *house) { h.wait(time.Minute) }},
+		{"running", "", func(h *house) { h.wait() }},
 		{"stop", "", func(h *house) {
-			h.wait(time.Minute)
+			h.wait()
 			if err := h.cmd.Process.Signal(syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, time.Minute, "it stops", func() bool { return strings.Contains(h.out.String(), "stopping:") })
+			eventually(t, "it stops", func() bool { return strings.Contains(h.out.String(), "stopping:") })
 		}},
 	} {
 		h := start(t, dir, data, when.env)
@@ -112,7 +112,7 @@ func TestTwoAtOnce(t *testing.T) {
 		all = append(all, start(t, dir, data))
 	}
 	var running []*house
-	eventually(t, time.Minute, "one is up, the others have ended", func() bool {
+	eventually(t, "one is up, the others have ended", func() bool {
 		ended := 0
 		running = nil
 		for _, h := range all {
@@ -198,7 +198,7 @@ attempts = 1000
 	}
 	for range kills {
 		for _, name := range []string{"web", "worker"} {
-			eventually(t, time.Minute, name+" runs", func() bool { return running(h, name) == 2 })
+			eventually(t, name+" runs", func() bool { return running(h, name) == 2 })
 			if err := syscall.Kill(h.group(name).Processes[rand.IntN(2)].PID, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +220,7 @@ attempts = 1000
 	if n := failed.Load(); n > posters*kills {
 		t.Errorf("%d requests failed for %d kills with %d clients", n, kills, posters)
 	}
-	eventually(t, time.Minute, "every task has run", func() bool { return len(readRecord(t, tasks)) == tasksN })
+	eventually(t, "every task has run", func() bool { return len(readRecord(t, tasks)) == tasksN })
 	t.Logf("%d of %d requests failed in %d kills", failed.Load(), posters*perPoster, kills)
 	h.down()
 }
@@ -245,7 +245,7 @@ func TestHungInstance(t *testing.T) {
 command = "%s web"
 http = true
 health = "/healthz"
-health_timeout = "2s"
+health_timeout = "5s"
 stop_timeout = "1s"
 instances = { min = 2 }
 `, app)+anyPorts)
@@ -254,7 +254,7 @@ instances = { min = 2 }
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, "the hung instance is out of rotation", func() bool { return !h.group("web").Processes[0].Healthy })
+	eventually(t, "the hung instance is out of rotation", func() bool { return !h.group("web").Processes[0].Healthy })
 	for range 10 {
 		get(t, h.env["SITE_URL"]+"/page") // the hung one would not answer
 	}

@@ -194,7 +194,7 @@ func TestHostileRegistry(t *testing.T) {
 		"good-one": "ready", "bomb-one": "refused", "many-one": "refused", "slip-one": "refused", "link-one": "refused", "missing-one": "missing", "idna": "unreachable",
 	}
 	var got map[string]string
-	for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		got = map[string]string{}
 		for _, p := range packages(t, h, "") {
 			got[p.Name] = p.Status

@@ -68,7 +68,7 @@ func TestGarbage(t *testing.T) {
 				}
 				good++
 			}
-			eventually(t, time.Minute, "all are done or dead", func() bool {
+			eventually(t, "all are done or dead", func() bool {
 				d, err := q.Describe(t.Context())
 				return err == nil && d.Visible+d.Delayed+d.InFlight == 0
 			})

@@ -61,17 +61,17 @@ func TestTaskThatKills(t *testing.T) {
 	for i := range 30 {
 		kind := "plain"
 		if i == 10 { // the others are with no worker that it kills
-			eventually(t, time.Minute, "those before the hog are done", func() bool { return s.atRest() })
+			eventually(t, "those before the hog are done", func() bool { return s.atRest() })
 			kind = "hog"
 		}
 		if err := s.give(kind, fmt.Sprint("t", i), 10); err != nil {
 			t.Fatal(err)
 		}
 		if kind == "hog" {
-			eventually(t, time.Minute, "the hog is dead", func() bool { return s.atRest() })
+			eventually(t, "the hog is dead", func() bool { return s.atRest() })
 		}
 	}
-	eventually(t, time.Minute, "all are done", func() bool { return s.atRest() })
+	eventually(t, "all are done", func() bool { return s.atRest() })
 	runs, letters := s.runs(), s.letters()
 	for id, x := range s.sent {
 		switch {
@@ -110,7 +110,7 @@ func TestTasksFullDisk(t *testing.T) {
 		fill(t, filler)
 		before, began := refused, time.Now()
 		for time.Since(began) < 4*time.Second || refused == before { // it stays full, whatever is given back
-			if time.Since(began) > time.Minute {
+			if time.Since(began) > patience {
 				t.Fatal("the disk is not full for a task")
 			}
 			some()
@@ -121,8 +121,8 @@ func TestTasksFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, time.Minute, "it takes tasks again", func() bool { n++; return s.give("once", fmt.Sprint("t", n), 0) == nil })
-	eventually(t, 2*time.Minute, "what was taken is done or dead", func() bool { return s.atRest() })
+	eventually(t, "it takes tasks again", func() bool { n++; return s.give("once", fmt.Sprint("t", n), 0) == nil })
+	eventually(t, "what was taken is done or dead", func() bool { return s.atRest() })
 	parked := s.unknown()
 	for _, e := range parked {
 		decision := "resend"
@@ -131,7 +131,7 @@ func TestTasksFullDisk(t *testing.T) {
 		}
 		s.h.cli("task", decision, e.Key)
 	}
-	eventually(t, time.Minute, "what a person decided is done", func() bool { return s.atRest() })
+	eventually(t, "what a person decided is done", func() bool { return s.atRest() })
 	runs, letters, dead := s.runs(), s.letters(), 0
 	for id, x := range s.sent {
 		done := false

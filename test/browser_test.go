@@ -96,7 +96,7 @@ func (b *browser) until(js string) {
 	b.t.Helper()
 	// A navigation in between ends the poll's context, so that it is tried again.
 	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var ok bool
 		if ok, err = chromedp.Run(b, chromedp.Evaluate[bool]("!!("+js+")")); err == nil && ok {
 			return
@@ -123,7 +123,7 @@ func TestBrowser(t *testing.T) {
 	site, dash := h.env["SITE_URL"], h.env["DAYFLY_URL"]
 
 	// The site: packages, one that is behind, what changed in it.
-	eventually(t, time.Minute, "an advisory", func() bool {
+	eventually(t, "an advisory", func() bool {
 		for _, p := range packages(t, h, "go") {
 			if p.Name == "golang.org/x/mod" && p.Update != nil && p.Update.Status == "ready" {
 				return true
@@ -148,7 +148,7 @@ func TestBrowser(t *testing.T) {
 	b.open(site + "/import")
 	b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
 	b.click("form[action='/import'] button", "document.body.innerText.includes('in-the-browser')")
-	eventually(t, time.Minute, "the upload's advisory", func() bool {
+	eventually(t, "the upload's advisory", func() bool {
 		for _, p := range packages(t, h, "npm") {
 			if p.Update != nil && p.Update.Status == "ready" {
 				return true
@@ -164,7 +164,7 @@ func TestBrowser(t *testing.T) {
 	b.until("document.body.innerText.includes('web.1') && document.body.innerText.includes('worker.1') && document.body.innerText.includes('running')")
 	b.click("nav a[href='/schedule']", "document.querySelector('[data-key=digest] button')")
 	b.do(chromedp.Click(chromedp.CSS("[data-key=digest] button")))
-	eventually(t, time.Minute, "a digest", func() bool { return len(h.inboxMails()) > 0 })
+	eventually(t, "a digest", func() bool { return len(h.inboxMails()) > 0 })
 	b.click("nav a[href='/inbox']", "document.querySelector('a[href^=\"/inbox/2\"]')")
 	b.click("a[href^='/inbox/2']", "document.body.innerText.includes('/daily/?/updates/')")
 	b.open(ask[string](b, "document.querySelector('a[href*=\"/daily/?/updates/\"]').href")) // it opens in a tab of its own

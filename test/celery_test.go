@@ -73,7 +73,7 @@ smtp = "127.0.0.1:0"
 
 	for kill := range kills {
 		share := len(all) * tasks * (kill + 1) / (kills + 1)
-		eventually(t, 2*time.Minute, fmt.Sprintf("%d tasks acknowledged", share), func() bool {
+		eventually(t, fmt.Sprintf("%d tasks acknowledged", share), func() bool {
 			return own.acknowledged()+named.acknowledged()+inside.acknowledged() >= share
 		})
 		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
@@ -82,7 +82,7 @@ smtp = "127.0.0.1:0"
 			askedInVain(t, strings.TrimPrefix(h.env["AWS_ENDPOINT_URL"], "http://"), "celery", "named")
 		}
 		h = start(t, dir, h.data)
-		h.wait(time.Minute)
+		h.wait()
 	}
 	for _, c := range all {
 		<-c.sent
@@ -140,7 +140,7 @@ func (c *celery) work() {
 
 func (c *celery) ready() {
 	c.t.Helper()
-	eventually(c.t, time.Minute, "worker "+c.name+" is ready", func() bool {
+	eventually(c.t, "worker "+c.name+" is ready", func() bool {
 		c.alive()
 		return strings.Contains(c.out.String(), " ready.")
 	})
@@ -205,7 +205,7 @@ func (c *celery) check(tasks int) {
 		}
 		return keys
 	}
-	for end := time.Now().Add(90 * time.Second); len(lost()) > 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(lost()) > 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if c.worker != nil {
 			c.alive()
 		}

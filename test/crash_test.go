@@ -99,14 +99,14 @@ smtp = "127.0.0.1:0"
 		time.Sleep(time.Duration(random.Int64N(int64(300 * time.Millisecond))))
 		h.kill()
 		h = start(t, dir, data)
-		h.wait(time.Minute)
+		h.wait()
 	}
 	<-produced
 	if got := count.Load(); got != int64(tasks) {
 		t.Fatalf("only %d of %d tasks were acknowledged in time", got, tasks)
 	}
 	ran := map[string]int{}
-	eventually(t, 3*time.Minute, "every acknowledged task has run", func() bool {
+	eventually(t, "every acknowledged task has run", func() bool {
 		ran = readRecord(t, record)
 		return len(ran) >= tasks
 	})

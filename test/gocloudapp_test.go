@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -60,7 +59,7 @@ func TestGoCloud(t *testing.T) {
 	}
 	refused, handled := map[string]bool{}, map[string]string{}
 	for len(handled) < messages {
-		m := receiveWithin(t, subscription, time.Minute)
+		m := receive(t, subscription)
 		body, number := string(m.Body), m.Metadata["number"]
 		var as sqstypes.Message
 		if !m.As(&as) || aws.ToString(as.MessageId) == "" || m.Metadata["Schlüssel/1"] != "ü \n" {
@@ -139,7 +138,7 @@ func TestGoCloudTopic(t *testing.T) {
 		}
 		got := map[string]map[string]string{}
 		for len(got) < len(want) {
-			m := receiveWithin(t, subscription, time.Minute)
+			m := receive(t, subscription)
 			got[string(m.Body)] = m.Metadata
 			m.Ack()
 		}
@@ -194,7 +193,7 @@ func (h *house) counts(name string) string {
 	return got.Attributes["ApproximateNumberOfMessages"] + " " + got.Attributes["ApproximateNumberOfMessagesNotVisible"]
 }
 
-func receiveWithin(t *testing.T, s *pubsub.Subscription, patience time.Duration) *pubsub.Message {
+func receive(t *testing.T, s *pubsub.Subscription) *pubsub.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -83,7 +83,7 @@ type house struct {
 func up(t *testing.T, dir, data string, env ...string) *house {
 	t.Helper()
 	h := start(t, dir, data, env...)
-	h.wait(2 * time.Minute)
+	h.wait()
 	return h
 }
 
@@ -108,7 +108,7 @@ func start(t *testing.T, dir, data string, env ...string) *house {
 }
 
 // wait returns when everything runs.
-func (h *house) wait(patience time.Duration) {
+func (h *house) wait() {
 	h.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		select {
@@ -150,7 +150,7 @@ func (h *house) cli(args ...string) string {
 }
 
 func (h *house) try(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, h.binary, append(args, "--data", h.data)...)
 	cmd.Dir = h.dir
@@ -171,7 +171,7 @@ func (h *house) down() {
 	}
 	select {
 	case <-h.ended:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		h.t.Fatalf("still not stopped:\n%s", h.out.tail(20_000))
 	}
 	if !h.cmd.ProcessState.Success() {
@@ -215,7 +215,7 @@ func fetch(t *testing.T, url string, header ...string) (string, int) {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	answer, err := (&http.Client{Timeout: time.Minute}).Do(r)
+	answer, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +227,11 @@ func fetch(t *testing.T, url string, header ...string) (string, int) {
 	return string(body), answer.StatusCode
 }
 
+// patience is for what has to come, on a machine that has much else to do.
+const patience = 5 * time.Minute
+
 // eventually tries until ok returns true.
-func eventually(t *testing.T, patience time.Duration, what string, ok func() bool) {
+func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		if ok() {
@@ -260,7 +263,7 @@ func server(t *testing.T, address string, cmd *exec.Cmd) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	})
-	eventually(t, time.Minute, fmt.Sprintf("%s on %s", cmd.Path, address), func() bool {
+	eventually(t, fmt.Sprintf("%s on %s", cmd.Path, address), func() bool {
 		select {
 		case <-ended:
 			t.Fatalf("%s ended:\n%s", cmd.Path, out.tail(4000))

@@ -180,7 +180,7 @@ func (l *limits) enqueue(tasks ...any) {
 
 func (l *limits) eventually(what string, ok func() bool) {
 	l.t.Helper()
-	eventually(l.t, 2*time.Minute, what, ok)
+	eventually(l.t, what, ok)
 }
 
 // left is how many messages the queue has.

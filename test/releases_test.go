@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dayfly-dev/dayfly/internal/need"
 )
@@ -127,7 +126,7 @@ func (j *mainJob) run() {
 	site := h.env["SITE_URL"]
 
 	// Dayfly's own go.mod was imported at the first start; others by hand.
-	eventually(t, time.Minute, "the packages of go.mod", func() bool { return len(packages(t, h, "go")) > 20 })
+	eventually(t, "the packages of go.mod", func() bool { return len(packages(t, h, "go")) > 20 })
 	manifest := filepath.Join(t.TempDir(), "package.json")
 	if err := os.WriteFile(manifest, []byte(`{"name":"shop","version":"1.0.0","dependencies":{"is-odd":"3.0.0"}}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -140,7 +139,7 @@ func (j *mainJob) run() {
 	// Versions are found, and an advisory for each update.
 	var ready pkg
 	for _, ecosystem := range []string{"go", "npm", "pypi"} {
-		eventually(t, 2*time.Minute, "an advisory for "+ecosystem, func() bool {
+		eventually(t, "an advisory for "+ecosystem, func() bool {
 			for _, p := range packages(t, h, ecosystem) {
 				if p.Update != nil && p.Update.Status == "ready" {
 					ready = p
@@ -150,7 +149,7 @@ func (j *mainJob) run() {
 			return false
 		})
 	}
-	eventually(t, time.Minute, "a package that does not exist is shown as such", func() bool {
+	eventually(t, "a package that does not exist is shown as such", func() bool {
 		for _, p := range packages(t, h, "pypi") {
 			if p.Name == "no-such-package" {
 				return p.Status == "missing"
@@ -228,7 +227,7 @@ func (j *mainJob) digest() {
 	t.Helper()
 	h.cli("run", "daily_digest")
 	var digest mail
-	eventually(t, time.Minute, "the digest in the inbox", func() bool {
+	eventually(t, "the digest in the inbox", func() bool {
 		for _, m := range j.mails() {
 			if strings.Contains(m.Text, "/daily/?/updates/") {
 				digest = m
@@ -260,7 +259,7 @@ func (j *mainJob) digest() {
 	if _, status := fetch(t, h.env["SITE_URL"]+"/daily/?//evil.example/"); status != http.StatusNotFound && status != http.StatusBadRequest {
 		t.Errorf("a click to another site: %d", status)
 	}
-	eventually(t, time.Minute, "the click is counted", func() bool { return h.clicks() == 1 })
+	eventually(t, "the click is counted", func() bool { return h.clicks() == 1 })
 	j.clicked, j.sent = h.clicks(), j.mails()
 }
 

@@ -169,7 +169,7 @@ func TestTopicsFullDisk(t *testing.T) {
 		}
 	}
 	refusal("a publish", refused)
-	eventually(t, time.Minute, "the rest is full, too", func() bool {
+	eventually(t, "the rest is full, too", func() bool {
 		fill(t, filler)
 		_, err := client.Publish(t.Context(), &sns.PublishInput{PhoneNumber: aws.String("+41791234567"), Message: aws.String(strings.Repeat("x", 1600))})
 		if err != nil {

@@ -43,7 +43,7 @@ smtp = "127.0.0.1:0"
 	subscribeQueue(t, client, topic, queueARN(h.env, "raw"), map[string]string{"RawMessageDelivery": "true"})
 	subscribeQueue(t, client, topic, queueARN(h.env, "wrapped"), nil)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var published, subscribed sync.Map
 	var count atomic.Int64
@@ -88,7 +88,7 @@ smtp = "127.0.0.1:0"
 		time.Sleep(time.Duration(random.Int64N(int64(100 * time.Millisecond))))
 		h.kill()
 		h = start(t, dir, data)
-		h.wait(time.Minute)
+		h.wait()
 	}
 	clients.Wait()
 	if n := count.Load(); n != messages {

@@ -91,7 +91,7 @@ func (s *soak) one(what, target string, p *os.Process, pause time.Duration, off 
 	case target == "dayfly" && what == "kill":
 		s.h.kill()
 		h := start(s.t, s.h.dir, s.h.data, s.env()...)
-		h.wait(time.Minute)
+		h.wait()
 		s.h = h
 	case target == "dayfly":
 		s.pause(s.h.cmd.Process, min(pause, 4*time.Second))

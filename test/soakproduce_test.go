@@ -96,7 +96,7 @@ func (s *soak) send(x *sentTask, a soakArgs, options []task.EnqueueOption) {
 		s.t.Error(err)
 		return
 	}
-	for patience := time.Now().Add(time.Minute); ; {
+	for end := time.Now().Add(patience); ; {
 		switch x.kind {
 		case "outbox":
 			err = s.inTransaction(x, data)
@@ -111,7 +111,7 @@ func (s *soak) send(x *sentTask, a soakArgs, options []task.EnqueueOption) {
 			x.acked = time.Now()
 			return
 		}
-		if x.repeated = true; time.Now().After(patience) {
+		if x.repeated = true; time.Now().After(end) {
 			s.t.Errorf("%s was not enqueued: %v", x.id, err)
 			return
 		}

@@ -49,7 +49,7 @@ func (s *sink) serve(c net.Conn) {
 	fmt.Fprint(c, "220 soak\r\n")
 	key, inMail := "", false
 	for in := bufio.NewScanner(c); in.Scan(); {
-		c.SetDeadline(time.Now().Add(time.Minute))
+		c.SetDeadline(time.Now().Add(patience))
 		line := in.Text()
 		answer := "250 fine"
 		switch {

@@ -215,7 +215,7 @@ func (s *soak) rest() {
 			s.t.Log("not empty: ", last)
 		}
 	}()
-	eventually(s.t, 4*time.Minute, "all queues and the outbox are empty", func() bool { last = s.waiting(); return last == "" })
+	eventually(s.t, "all queues and the outbox are empty", func() bool { last = s.waiting(); return last == "" })
 	s.rested = time.Now()
 }
 

@@ -38,7 +38,7 @@ func TestThreeNodes(t *testing.T) {
 	deployed := time.Now()
 	s.deploy()
 	last := time.Now().Truncate(time.Second).Add(6 * time.Second)
-	eventually(t, time.Minute, "some ticks of the new manifest", func() bool { return time.Now().After(last) })
+	eventually(t, "some ticks of the new manifest", func() bool { return time.Now().After(last) })
 	s.sameEverywhere("tick", "slow", "all", "latest", "none", "added")
 
 	s.onceEach("tick", first, last)
@@ -125,7 +125,7 @@ func (s *nodes) startAll() {
 		s.houses = append(s.houses, s.start(i))
 	}
 	for _, h := range s.houses {
-		h.wait(time.Minute)
+		h.wait()
 	}
 }
 
@@ -144,11 +144,11 @@ func (s *nodes) killSome(n int) {
 		s.killed = append(s.killed, time.Now())
 		s.houses[i] = s.start(i)
 		if s.random.IntN(2) == 0 { // else it may be killed again while it starts
-			s.houses[i].wait(time.Minute)
+			s.houses[i].wait()
 		}
 	}
 	for _, h := range s.houses {
-		h.wait(time.Minute)
+		h.wait()
 	}
 }
 
@@ -162,7 +162,7 @@ func (s *nodes) deploy() {
 		}
 		s.houses[i].down()
 		s.houses[i] = s.start(i)
-		s.houses[i].wait(time.Minute)
+		s.houses[i].wait()
 		if s.addedFrom.IsZero() {
 			s.addedFrom = time.Now()
 		}
@@ -185,7 +185,7 @@ func (s *nodes) sameEverywhere(names ...string) {
 	s.t.Helper()
 	slices.Sort(names)
 	var shown []string
-	eventually(s.t, time.Minute, "the same schedules on each dashboard", func() bool {
+	eventually(s.t, "the same schedules on each dashboard", func() bool {
 		shown = nil
 		for _, h := range s.houses {
 			var have []string
@@ -214,7 +214,7 @@ func (s *nodes) sameEverywhere(names ...string) {
 func (s *nodes) runsEverywhere() {
 	s.t.Helper()
 	missing := 0
-	eventually(s.t, time.Minute, "what runs on each dashboard", func() bool {
+	eventually(s.t, "what runs on each dashboard", func() bool {
 		missing = 0
 		for _, h := range s.houses {
 			var page struct {

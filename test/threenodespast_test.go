@@ -88,9 +88,9 @@ func (p *nodesPast) judge(s *nodes) {
 	// the latest, and the one before it is fired or not.
 	latest := p.up.Truncate(pastPeriod).UTC()
 	for _, name := range []string{"all", "latest"} {
-		eventually(t, time.Minute, "the newest missed tick of "+name, func() bool { return fired(name, latest) > 0 })
+		eventually(t, "the newest missed tick of "+name, func() bool { return fired(name, latest) > 0 })
 	}
-	eventually(t, time.Minute, "each missed tick of all", func() bool {
+	eventually(t, "each missed tick of all", func() bool {
 		for _, at := range p.gone {
 			if fired("all", at) == 0 {
 				return false

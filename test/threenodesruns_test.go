@@ -128,7 +128,7 @@ func (s *nodes) onceEach(name string, first, last time.Time) {
 	}
 	var missing []string
 	// A tick whose node was killed amid of it is fired when its lease is over.
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		missing = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return s.runs.of(id) > 0 })
 		if len(missing) == 0 {
 			break

@@ -51,8 +51,9 @@ func TestHungInstanceIsReplaced(t *testing.T) {
 // Where a successor does not become healthy either, the instance stays and may
 // recover; it is tried again later and later.
 func TestUnhealthyInstanceWithoutSuccessorStays(t *testing.T) {
+	t.Parallel()
 	spec, o, f, out := webFixture(t)
-	spec.RestartUnhealthy, spec.StartTimeout = 20*time.Millisecond, 300*time.Millisecond
+	spec.RestartUnhealthy, spec.StartTimeout = 20*time.Millisecond, slowStart
 	g := startReady(t, spec, o)
 	before := g.Status()[0]
 	sick := filepath.Join(spec.Dir, "sick")
@@ -62,7 +63,7 @@ func TestUnhealthyInstanceWithoutSuccessorStays(t *testing.T) {
 	f.mu.Lock()
 	f.down = map[string]time.Time{before.Target: time.Now()}
 	f.mu.Unlock()
-	out.wait(t, "has no successor (it did not answer its health check within 300ms)")
+	out.wait(t, "has no successor (it did not answer its health check within "+slowStart.String()+")")
 	if s := g.Status()[0]; s.PID != before.PID || s.State != Running || s.Restarts != 0 {
 		t.Errorf("%+v", s)
 	}

@@ -101,6 +101,10 @@ func (o *output) add(process, stream, text string) {
 	o.lines = append(o.lines, process+" "+stream+": "+text)
 }
 
+// slowStart is enough for a process to start and to be asked about its health, on
+// a machine that has much else to do, and is waited for.
+const slowStart = 15 * time.Second
+
 func (o *output) wait(t *testing.T, part string) {
 	t.Helper()
 	eventually(t, "output "+part, func() bool {
@@ -112,7 +116,7 @@ func (o *output) wait(t *testing.T, part string) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -123,8 +127,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func fixture(t *testing.T, command string) (Spec, Options, *front, *output) {
 	t.Helper()
 	f, out := &front{targets: map[string]string{}}, &output{}
-	spec := Spec{Name: "p", Command: command, Dir: t.TempDir(), HealthTimeout: time.Second, StartTimeout: time.Minute,
-		StopTimeout: 5 * time.Second, Instances: 1,
+	spec := Spec{Name: "p", Command: command, Dir: t.TempDir(), HealthTimeout: time.Minute, StartTimeout: 5 * time.Minute,
+		StopTimeout: time.Minute, Instances: 1,
 		Env: func(string, int) []string { return os.Environ() }}
 	o := Options{Front: f, Output: out.add, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond, Mark: t.TempDir()}
 	return spec, o, f, out
@@ -149,7 +153,7 @@ func start(t *testing.T, spec Spec, o Options) *Group {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		g.Stop(ctx)
 	})
@@ -205,7 +209,7 @@ func TestRestartIsRolling(t *testing.T) {
 func TestRestartKeepsTheOldWhenTheNewIsSick(t *testing.T) {
 	t.Parallel()
 	spec, o, f, _ := webFixture(t)
-	spec.StartTimeout = 4 * time.Second // in which the new one is to say that it is sick
+	spec.StartTimeout = slowStart // in which the new one is to say that it is sick
 	g := start(t, spec, o)
 	if err := g.Ready(t.Context()); err != nil {
 		t.Fatal(err)
@@ -248,6 +252,7 @@ func TestCrashIsRestartedAndCounted(t *testing.T) {
 
 func TestAProcessThatExitsAtOnceIsExplained(t *testing.T) {
 	spec, o, _, _ := fixture(t, "for i in $(seq 30); do echo line $i; done; echo no settings >&2; exit 3")
+	spec.HTTP, spec.Health = true, "/healthz" // else it counts as started when it takes long to exit
 	g := start(t, spec, o)
 	err := g.Ready(t.Context())
 	var e *StartError
