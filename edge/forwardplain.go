@@ -19,7 +19,7 @@ type plainWriter interface {
 func (d *delivery) forwardPlain() bool {
 	x, c, h := d.x, d.c, &d.c.plain
 	w, ok := x.w.(plainWriter)
-	if !ok || x.out != x || d.up != nil || d.upgrade != "" || x.permit != nil || x.setup.Balance.Sticky != "" ||
+	if !ok || x.out != x || d.up != nil || d.upgrade != "" || x.permit != nil || x.preview || x.setup.Balance.Sticky != "" ||
 		x.r.Method == http.MethodHead {
 		return false
 	}

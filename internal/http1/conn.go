@@ -45,6 +45,10 @@ type conn struct {
 	err   error
 	fill  func(fd uintptr) bool
 
+	out    nonblock.Vector // what is being written
+	outErr error
+	emit   func(fd uintptr) bool
+
 	served bool // a request
 	blanks int  // so many CR and LF may yet be left out before the next head
 	watch  watch
@@ -73,7 +77,7 @@ func newConn(s *Server, tcp *net.TCPConn, from net.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{s: s, tcp: tcp, from: from, raw: raw}
-	c.fill = c.fillFD
+	c.fill, c.emit = c.fillFD, c.emitFD
 	c.limits.tcp = tcp
 	c.watch.init(c)
 	return c, nil

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -20,16 +21,16 @@ func TestRequestContext(t *testing.T) {
 		defer cancel()
 		other, cancelOther := context.WithCancelCause(c)
 		cancelOther(nil)
-		called := 0
-		first, second, third := context.AfterFunc(c, func() { called++ }), c.AfterFunc(func() { called += 10 }), c.AfterFunc(func() { called += 100 })
+		var called atomic.Int32
+		first, second, third := context.AfterFunc(c, func() { called.Add(1) }), c.AfterFunc(func() { called.Add(10) }), c.AfterFunc(func() { called.Add(100) })
 		if !second() || second() {
 			t.Error("what was not called is stopped once")
 		}
 		c.cancel()
 		c.cancel()
 		synctest.Wait()
-		if called != 101 {
-			t.Errorf("called: %d, want the first and the third once", called)
+		if n := called.Swap(0); n != 101 {
+			t.Errorf("called: %d, want the first and the third once", n)
 		}
 		if first() || third() {
 			t.Error("what was called is stopped")
@@ -39,12 +40,12 @@ func TestRequestContext(t *testing.T) {
 		if c.Err() != context.Canceled || child.Err() != context.Canceled || context.Cause(child) != context.Canceled || other.Err() != context.Canceled {
 			t.Errorf("after the end: %v, %v because of %v, %v", c.Err(), child.Err(), context.Cause(child), other.Err())
 		}
-		c.AfterFunc(func() { called = 0 })
+		c.AfterFunc(func() { called.Add(1) })
 		synctest.Wait()
 		late := &requestContext{Context: t.Context()}
 		late.cancel()
 		<-late.Done()
-		if called != 0 {
+		if called.Load() != 1 {
 			t.Error("what comes after the end is not called")
 		}
 	})

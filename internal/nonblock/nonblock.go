@@ -54,6 +54,36 @@ func Write(fd uintptr, p []byte) (n int, err error) {
 	return n, nil
 }
 
+// A Vector is two pieces that are written one after the other, by one call where
+// the system has such. It is used for one write after another.
+type Vector struct {
+	First, Second []byte // what was not written yet
+	message       message
+}
+
+// Write writes what there is room for, and reports whether that is all.
+func (v *Vector) Write(fd uintptr) (all bool, err error) {
+	for len(v.First)+len(v.Second) > 0 {
+		n, err := v.send(fd)
+		switch {
+		case err == syscall.EAGAIN:
+			return false, nil
+		case err == syscall.EINTR:
+		case err != 0:
+			return true, os.NewSyscallError("write", err)
+		default:
+			v.sent(n)
+		}
+	}
+	return true, nil
+}
+
+// sent takes away n bytes.
+func (v *Vector) sent(n int) {
+	first := min(n, len(v.First))
+	v.First, v.Second = v.First[first:], v.Second[n-first:]
+}
+
 // Silent reports whether a stream is open and has nothing to read.
 func Silent(fd uintptr) bool {
 	var b [1]byte

@@ -24,3 +24,12 @@ func errno(err error) syscall.Errno {
 	}
 	return e
 }
+
+type message struct{}
+
+func (v *Vector) send(fd uintptr) (int, syscall.Errno) {
+	if len(v.First) > 0 {
+		return send(fd, v.First)
+	}
+	return send(fd, v.Second)
+}
