@@ -14,7 +14,7 @@ const (
 
 // appendCombined appends a line in the combined format. The path has no query, as
 // in the other; what could end a field or a line is written as \xHH.
-func appendCombined(b []byte, x *exchange, _ time.Duration) []byte {
+func appendCombined(b []byte, x *exchange, _ string, _ time.Duration) []byte {
 	client := x.origin.client
 	if client == "" {
 		client = "-"

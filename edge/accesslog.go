@@ -21,7 +21,7 @@ const (
 // out: it may hold what is secret.
 type accessLog struct {
 	w       io.Writer
-	line    func([]byte, *exchange, time.Duration) []byte // appends one
+	line    func(b []byte, x *exchange, route string, total time.Duration) []byte // appends one
 	dropped atomic.Uint64
 
 	mu   sync.Mutex
@@ -44,9 +44,9 @@ func newAccessLog(w io.Writer, format string) *accessLog {
 }
 
 // write adds the line of one exchange, or counts it as dropped.
-func (l *accessLog) write(x *exchange, total time.Duration) {
+func (l *accessLog) write(x *exchange, route string, total time.Duration) {
 	var room [1024]byte
-	line := l.line(room[:0], x, total)
+	line := l.line(room[:0], x, route, total)
 	l.mu.Lock()
 	if len(l.buf)+len(line) > accessLogRoom {
 		l.mu.Unlock()
@@ -111,7 +111,7 @@ func (l *accessLog) close() {
 	<-l.done
 }
 
-func appendAccessLine(b []byte, x *exchange, total time.Duration) []byte {
+func appendAccessLine(b []byte, x *exchange, route string, total time.Duration) []byte {
 	b = append(b, `{"time":"`...)
 	b = x.start.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
 	b = append(b, `","id":"`...)
@@ -121,10 +121,14 @@ func appendAccessLine(b []byte, x *exchange, total time.Duration) []byte {
 	b = appendField(b, `,"proto":`, x.origin.proto)
 	b = appendField(b, `,"host":`, x.origin.host)
 	b = appendField(b, `,"path":`, x.r.URL.Path)
+	b = appendField(b, `,"route":`, route)
 	b = strconv.AppendInt(append(b, `,"status":`...), int64(x.status), 10)
 	b = strconv.AppendInt(append(b, `,"bytes":`...), x.bytes, 10)
 	b = strconv.AppendFloat(append(b, `,"ms":`...), float64(total.Microseconds())/1000, 'f', 3, 64)
 	b = strconv.AppendFloat(append(b, `,"first_ms":`...), float64(x.first.Microseconds())/1000, 'f', 3, 64)
+	if x.encoding != "" {
+		b = appendField(b, `,"encoding":`, x.encoding)
+	}
 	if x.target != "" {
 		b = appendField(b, `,"target":`, x.target)
 	}

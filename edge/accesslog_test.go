@@ -75,7 +75,7 @@ func TestAccessLogNeverBlocks(t *testing.T) {
 	x := &exchange{r: &http.Request{Method: "GET", URL: mustURL("/" + strings.Repeat("a", 1000))}}
 	const n = 3 * accessLogRoom / 1000
 	for range n {
-		l.write(x, 0)
+		l.write(x, "/", 0)
 	}
 	l.mu.Lock()
 	if len(l.buf) > accessLogRoom {

@@ -7,6 +7,7 @@ import (
 	"github.com/dayfly-dev/dayfly/edge/cors"
 	"github.com/dayfly-dev/dayfly/edge/jsonp"
 	"github.com/dayfly-dev/dayfly/edge/stamp"
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 )
 
 // Answers says what becomes of the application's answers on their way out. The
@@ -61,6 +62,7 @@ func (s *setup) putAnswers(e *Edge) error {
 
 // serveStatic answers a request below Static.Prefix.
 func (e *Edge) serveStatic(x *exchange) {
+	x.kind = traffic.Static
 	if !x.setup.cors.Preflight(x, x.r) {
 		x.setup.static.serve(x)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 )
 
 // ScriptPath is where a small script is served that takes utm_* out of the
@@ -67,6 +69,7 @@ func (e *Edge) serveClick(x *exchange) bool {
 	if r.Method == http.MethodGet {
 		x.setup.clicks.count(name, path, time.Now(), clicker{isPerson(r.Header), x.origin.client, r.UserAgent()})
 	}
+	x.kind = traffic.Click
 	h := x.Header()
 	x.origin.tell(h)
 	h.Set("Cache-Control", "no-store")

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/respcache"
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
@@ -47,10 +48,11 @@ type Edge struct {
 	reloadMu sync.Mutex
 	kept     *respcache.Cache // that there was once; guarded by reloadMu
 
-	log    *slog.Logger
-	meter  meter
-	access *accessLog
-	spools spools
+	log     *slog.Logger
+	meter   meter
+	access  *accessLog
+	traffic *traffic.Meter
+	spools  spools
 
 	published *publisher // nil: nothing is
 
@@ -83,6 +85,9 @@ func New(o Options) (*Edge, error) {
 	}
 	e := &Edge{log: o.Log, ready: make(chan struct{})}
 	e.spools.dir = o.Bodies.Dir
+	if e.traffic, err = traffic.New(traffic.Options{}); err != nil {
+		return nil, err
+	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
 	s, err := e.newSetup(o, &setup{})
@@ -98,6 +103,7 @@ func New(o Options) (*Edge, error) {
 	if o.AccessLog != nil {
 		e.access = newAccessLog(o.AccessLog, o.AccessLogFormat)
 	}
+	e.wg.Go(func() { e.traffic.Run(e.ctx) })
 	return e, nil
 }
 

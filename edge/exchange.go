@@ -31,13 +31,15 @@ type exchange struct {
 	own        bool   // of a layer: no client's
 	retryAfter int64  // seconds, for a page; 0: as usual
 	failure    string // why the answer is not whole, or is an error page
+	measured
+	lane uint32 // its shard of counters, which it keeps
 }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var exchanges = sync.Pool{New: func() any { return &exchange{lane: lanes.Add(1)} }}
 
 func newExchange(e *Edge, w http.ResponseWriter, r *http.Request) *exchange {
 	x := exchanges.Get().(*exchange)
-	*x = exchange{e: e, setup: e.setup(), w: w, r: r, start: time.Now()}
+	*x = exchange{lane: x.lane, e: e, setup: e.setup(), w: w, r: r, start: time.Now()}
 	x.out = x
 	x.origin.learn(r, e.trusted.Load())
 	return x
@@ -53,12 +55,13 @@ func (x *exchange) finish() {
 	}
 	if !x.own {
 		x.e.meter.record(now, x.status, x.first, x.retries)
+		route := x.count(total)
 		if x.e.access != nil {
-			x.e.access.write(x, total)
+			x.e.access.write(x, route, total)
 		}
 	}
 	x.permit.end()
-	*x = exchange{}
+	*x = exchange{lane: x.lane}
 	exchanges.Put(x)
 }
 
@@ -72,20 +75,16 @@ func (x *exchange) WriteHeader(status int) {
 		// (RFC 9112, section 6.3): what follows must not be taken for a request.
 		x.w.Header().Set("Connection", "close")
 	}
+	x.headed(status, x.w.Header())
 	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		x.begin(status)
+		x.status = status
+		x.first = time.Since(x.start)
 		x.permit.tell(x.w.Header())
 		if x.preview {
 			x.private()
 		}
 	}
 	x.w.WriteHeader(status)
-}
-
-// begin notes that the answer begins.
-func (x *exchange) begin(status int) {
-	x.status = status
-	x.first = time.Since(x.start)
 }
 
 // Write implements http.ResponseWriter.

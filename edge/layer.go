@@ -25,6 +25,7 @@ func (s *setup) put(e *Edge, l layer) error {
 
 // answer has the application answer, through the layers.
 func (e *Edge) answer(x *exchange) {
+	x.fly()
 	if x.setup.layers == nil {
 		e.pass(x)
 		return

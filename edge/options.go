@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/respcache"
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 	"github.com/dayfly-dev/dayfly/edge/versions/archive"
 )
 
@@ -96,6 +97,10 @@ type Options struct {
 	AccessLog io.Writer
 	// AccessLogFormat is LogJSON (default) or LogCombined.
 	AccessLogFormat string
+
+	// Routes are measured each by itself: see Routes. What belongs to none is grouped
+	// by its address. Default: none.
+	Routes []traffic.Pattern
 
 	// Static serves files. Default: none.
 	Static Static
@@ -197,6 +202,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if err := o.Static.normalize(); err != nil {
 		return o, err
+	}
+	if err := traffic.Check(o.Routes); err != nil {
+		return o, fmt.Errorf("edge: %w", err)
 	}
 	return o, o.checkClicks()
 }

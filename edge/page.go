@@ -58,6 +58,7 @@ func (p pageText) processed() string {
 func (x *exchange) page(status int, p pageText) {
 	h := x.out.Header()
 	clear(h)
+	x.paged(h)
 	x.origin.tell(h)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

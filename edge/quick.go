@@ -18,6 +18,9 @@ import (
 // same bytes, on the loop that read it, without a request being made of it.
 // Everything else is declined, and goes the usual way.
 
+// A quickNote is what is counted and logged of an answer besides.
+type quickNote struct{ route, encoding string }
+
 // A lesson watches how a hit is written, for the cache to remember.
 type lesson struct {
 	http.ResponseWriter
@@ -25,6 +28,7 @@ type lesson struct {
 	kept  *respcache.Kept // nil: this is no hit that is sent whole
 	head  []byte
 	body  []byte
+	note  quickNote
 	spoil bool // it was not written in one piece
 }
 
@@ -54,7 +58,7 @@ func (s *setup) teach(next http.Handler) http.Handler {
 		next.ServeHTTP(l, r)
 		if l.kept != nil && !l.spoil && l.body != nil {
 			encoding, asked := r.Header["Accept-Encoding"]
-			l.kept.Remember(s, first(encoding), asked, l.head, l.body)
+			l.kept.Remember(s, first(encoding), asked, l.head, l.body, l.note)
 		}
 	})
 }
@@ -94,6 +98,11 @@ func (l *lesson) take(h http.Header) bool {
 		switch name {
 		case "X-Request-Id":
 			continue
+		case RouteHeader:
+			l.note.route = strings.Clone(first(values)[:min(len(first(values)), 200)])
+			continue
+		case "Content-Encoding":
+			l.note.encoding = strings.Clone(first(values))
 		case "Connection", "Transfer-Encoding", "Trailer":
 			return false
 		case "Age", "Cache-Status":
@@ -163,6 +172,9 @@ func (e *Edge) quick(g *http1.Glance, out []byte) (head, body []byte, ok bool) {
 	}
 	x.status, x.bytes, x.cache = http.StatusOK, int64(len(a.Body)), string(respcache.Hit)
 	x.first = time.Since(x.start)
+	if n, ok := a.Note.(quickNote); ok {
+		x.name, x.encoding = n.route, n.encoding
+	}
 	out = append(append(out, a.Head...), a.Changing...)
 	out = append(append(append(out, "X-Request-Id: "...), x.origin.id...), "\r\n\r\n"...)
 	x.finish()
@@ -173,7 +185,7 @@ const maxQuickTarget = 2 << 10 // bytes
 
 // leave gives an exchange back that nothing came of.
 func (x *exchange) leave() {
-	*x = exchange{}
+	*x = exchange{lane: x.lane}
 	exchanges.Put(x)
 }
 

@@ -96,6 +96,7 @@ func (e *Edge) use(s *setup) {
 		e.keeps.Store(true)
 	}
 	e.spools.total.Store(s.Bodies.Total)
+	_ = e.traffic.Declare(s.Routes) // they were checked
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.current.Store(s)

@@ -20,6 +20,7 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 		return d.diagnose(err, garbled)
 	}
 	defer client.Close()
+	x.headed(http.StatusSwitchingProtocols, res.Header)
 	x.status = http.StatusSwitchingProtocols
 	x.first = time.Since(x.start)
 	d.stream = true
@@ -40,7 +41,7 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 		return nil
 	}
 	client.SetDeadline(time.Time{})
-	d.c.unbound()
+	d.c.SetDeadline(time.Time{})
 
 	done := make(chan struct{})
 	go func() { // ends when either connection is closed, which follows below

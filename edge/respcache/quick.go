@@ -17,6 +17,7 @@ type lesson struct {
 	asked    bool   // for an encoding
 	head     []byte // without what changes: Age, Cache-Status
 	body     []byte
+	note     any
 }
 
 // A Kept is a stored answer that is about to be sent whole as a hit.
@@ -64,8 +65,9 @@ func (k Kept) Own(name string, values []string) (others int, own bool) {
 // Remember has later requests of the same kind answered with these bytes by Quick:
 // a head, to which only Age, Cache-Status and what belongs to a request are to be
 // added, and the body, which has to be the stored one or a form of it that the
-// cache keeps. under is what else the answer depends on.
-func (k Kept) Remember(under any, encoding string, asked bool, head, body []byte) {
+// cache keeps. under is what else the answer depends on; note, of a few hundred
+// bytes at most, is given back with it.
+func (k Kept) Remember(under any, encoding string, asked bool, head, body []byte, note any) {
 	c, o := k.c, k.o
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +82,7 @@ func (k Kept) Remember(under any, encoding string, asked bool, head, body []byte
 			}
 		}
 	}
-	list = append([]lesson{{under, encoding, asked, head, body}}, list...)
+	list = append([]lesson{{under, encoding, asked, head, body, note}}, list...)
 	k.m.lessons.Store(&list)
 	c.recount(o)
 }
@@ -102,8 +104,11 @@ type Question struct {
 }
 
 // An Answer is a fresh stored answer as it is to be sent: the head, its changing
-// fields, each line ended, and the body.
-type Answer struct{ Head, Changing, Body []byte }
+// fields, each line ended, and the body; and what was noted.
+type Answer struct {
+	Head, Changing, Body []byte
+	Note                 any
+}
 
 // Quick returns what is remembered for such a request, and counts a hit; false
 // if there is nothing fresh, and nothing has happened then.
@@ -128,7 +133,7 @@ func (c *Cache) Quick(q *Question, now time.Time) (a Answer, ok bool) {
 			o.used()
 			c.meter.count(Hit)
 			c.meter.bodyBytes.Add(uint64(len(l.body)))
-			return Answer{l.head, m.ages(c, o.key, now).lines, l.body}, true
+			return Answer{l.head, m.ages(c, o.key, now).lines, l.body, l.note}, true
 		}
 	}
 	return a, false

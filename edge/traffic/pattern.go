@@ -51,9 +51,9 @@ type patterns struct {
 	of     map[string]*branch // of one
 }
 
-// Declare replaces the declared routes; those that keep their name keep their
-// counts. Nothing changes if it fails.
-func (m *Meter) Declare(all []Pattern) error {
+// Check returns what is wrong with patterns: one that is none, two that
+// conflict, too many.
+func Check(all []Pattern) error {
 	if len(all) > maxDeclared {
 		return fmt.Errorf("traffic: %d routes are declared; at most %d can be", len(all), maxDeclared)
 	}
@@ -65,6 +65,15 @@ func (m *Meter) Declare(all []Pattern) error {
 		if err := tryPattern(mux, &x); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Declare replaces the declared routes; those that keep their name keep their
+// counts. Nothing changes if Check finds something wrong.
+func (m *Meter) Declare(all []Pattern) error {
+	if err := Check(all); err != nil {
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
