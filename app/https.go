@@ -111,7 +111,7 @@ func (s *secured) start(e *edge.Edge, plain net.Listener) error {
 	if a.manifest.Edge.ProxyProtocol {
 		listener = e.ProxyProtocol(listener)
 	}
-	over := closing{overTLS{server}}
+	over := closing{edge.NewFront(server, a.log)}
 	a.serve("site over https", listener, over)
 	s.drain = over.Shutdown
 	return nil
@@ -143,12 +143,6 @@ func (s *secured) url() string {
 	}
 	return "https://" + host
 }
-
-// overTLS serves with TLS, HTTP/2 and HTTP/1.1 by net/http.
-type overTLS struct{ *http.Server }
-
-// Serve implements server.
-func (s overTLS) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
 
 // openSource opens where the certificates come from.
 func (a *App) openSource(e *edge.Edge, plain, secure net.Listener) (cert.Source, error) {

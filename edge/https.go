@@ -159,10 +159,10 @@ func claimsHTTPS(x *exchange) bool {
 // A warner says a thing at most once an hour: it is met with every request.
 type warner struct{ last atomic.Int64 }
 
-func (w *warner) warn(e *Edge, text, client string) {
+func (w *warner) warn(e *Edge, text, client string, more ...any) {
 	now, last := time.Now().Unix(), w.last.Load()
 	if now-last >= 3600 && w.last.CompareAndSwap(last, now) {
-		e.log.Warn(text, "from", client)
+		e.log.Warn(text, append([]any{"from", client}, more...)...)
 	}
 }
 

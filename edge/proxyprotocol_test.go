@@ -4,14 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
@@ -50,15 +53,23 @@ func TestProxyProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for name, server := range map[string]interface {
+		Serve(net.Listener) error
+		Close() error
+	}{"net/http": Server(e), "the loop": NewFront(Server(e), nil)} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(e.ProxyProtocol(l)) }()
+		t.Run(name, func(t *testing.T) { proxyHeaders(t, e, l.Addr().String()) })
+		server.Close()
+		<-ended
 	}
-	s := httptest.NewUnstartedServer(e)
-	s.Listener.Close()
-	s.Listener = e.ProxyProtocol(l)
-	s.Start()
-	t.Cleanup(s.Close)
+}
+
+func proxyHeaders(t *testing.T, e *Edge, address string) {
 	v4, v6 := netip.MustParseAddrPort("192.0.2.7:1000"), netip.MustParseAddrPort("[2001:db8::7]:1000")
 	to4, to6 := netip.MustParseAddrPort("198.51.100.1:443"), netip.MustParseAddrPort("[2001:db8::1]:443")
 	for _, tt := range []struct {
@@ -89,7 +100,7 @@ func TestProxyProtocol(t *testing.T) {
 			if tt.trusted {
 				e.Trust(forwarded.Of(netip.MustParsePrefix("127.0.0.0/8")))
 			}
-			c, err := net.Dial("tcp", l.Addr().String())
+			c, err := net.Dial("tcp", address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,5 +121,68 @@ func TestProxyProtocol(t *testing.T) {
 				t.Errorf("%s %q, want %q", answer.Status, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestProxyHeaderInTime: a trusted peer that sends no header, half of one, or one
+// byte after the other is left when its time is over; one whose header comes in
+// pieces is served.
+func TestProxyHeaderInTime(t *testing.T) {
+	var log bytes.Buffer
+	e, err := New(Options{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.setup().put(e, fixed); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := e.ProxyProtocol(l).(*proxyListener)
+	behind.within = time.Second
+	front, ended := NewFront(Server(e), nil), make(chan error, 1)
+	go func() { ended <- front.Serve(behind) }()
+	defer func() { front.Close(); <-ended }()
+	whole := "PROXY TCP4 192.0.2.7 198.51.100.1 1000 443\r\n"
+	for _, tt := range []struct {
+		name   string
+		pieces []string
+		pause  time.Duration
+		served bool
+	}{
+		{"nothing", nil, 0, false},
+		{"half a line", []string{whole[:20]}, 0, false},
+		{"half of version 2", []string{version2(1, netip.MustParseAddrPort("192.0.2.7:1"), netip.MustParseAddrPort("192.0.2.8:2"), 100)[:40]}, 0, false},
+		{"byte by byte, slowly", strings.Split(whole, ""), 100 * time.Millisecond, false},
+		{"byte by byte, at once", strings.Split(whole, ""), 0, true},
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(time.Minute))
+		begun := time.Now()
+		for _, p := range tt.pieces {
+			if _, err := io.WriteString(c, p); err != nil {
+				break
+			}
+			time.Sleep(tt.pause) // what is tested is being slow
+		}
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n"[:map[bool]int{true: 49}[tt.served]])
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		c.Close()
+		switch {
+		case tt.served != (err == nil && answer.StatusCode == 200):
+			t.Errorf("%s: %v, %v", tt.name, answer, err)
+		case !tt.served && time.Since(begun) < 900*time.Millisecond, errors.Is(err, os.ErrDeadlineExceeded):
+			t.Errorf("%s: ended after %s: %v", tt.name, time.Since(begun), err)
+		}
+	}
+	front.Close()
+	if n := strings.Count(log.String(), "did not begin with a PROXY header"); n != 1 {
+		t.Errorf("said %d times, want once an hour:\n%s", n, &log)
 	}
 }

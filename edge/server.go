@@ -34,7 +34,7 @@ func Server(handler http.Handler) *http.Server {
 	return s
 }
 
-// A Front serves plain TCP for an http.Server: requests of HTTP/1.1 that are
+// A Front serves for an http.Server, with TLS if that has a TLSConfig: requests of HTTP/1.1 that are
 // written in the usual way are read and answered by a loop of its own, all
 // others by the server (see package internal/http1). Nothing that the server
 // refuses is accepted.
@@ -48,7 +48,8 @@ type listening interface {
 }
 
 // NewFront returns a Front for s, of which Handler, the timeouts,
-// MaxHeaderBytes, Protocols and ErrorLog count; BaseContext, ConnContext and
+// MaxHeaderBytes, Protocols, TLSConfig and ErrorLog count; NextProtos of the
+// TLSConfig, which is used as it is, should have "h2" and "http/1.1"; BaseContext, ConnContext and
 // ConnState must be nil. A handler other than an Edge must be done with a
 // request when it returns. log gets panics of the handler; nil discards.
 func NewFront(s *http.Server, log *slog.Logger) *Front {

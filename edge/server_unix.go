@@ -12,15 +12,7 @@ import (
 // newListening serves with the loop. With keep the handler may hold on to
 // requests, as layers that ask on behalf of several clients do.
 func newListening(s *http.Server, log *slog.Logger, keep func() bool) listening {
-	h := &http1.Server{HTTP: s, Log: log, Keep: keep}
-	if e, ok := s.Handler.(*Edge); ok {
-		quick := e.quick
-		h.Quick = func() http1.Answerer {
-			if e.setup().cache == nil {
-				return nil
-			}
-			return quick
-		}
-	}
-	return h
+	config := s.TLSConfig
+	s.TLSConfig = nil // which net/http would change
+	return &http1.Server{HTTP: s, TLS: config, Log: log, Keep: keep}
 }

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(chromium curl memcached libmemcached-tools postgresql mariadb-server swaks wrk python3-venv gcc libc6-dev iproute2 libnss3-tools openssl)
+packages=(chromium curl memcached libmemcached-tools postgresql mariadb-server swaks wrk python3-venv gcc libc6-dev iproute2 libnss3-tools openssl haproxy nginx libnginx-mod-stream)
 missing=()
 for p in "${packages[@]}"; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
