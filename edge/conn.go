@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/internal/nonblock"
 )
 
 // maxResponseHead bounds the headers of a target's answer.
@@ -28,9 +30,10 @@ type conn struct {
 	net.Conn
 	t         *target
 	raw       syscall.RawConn
-	br        *bufio.Reader
-	head      []byte // the request's head is assembled here
-	limit     int    // bytes of headers that may still be read; below zero: any
+	br        *bufio.Reader // for answers that are not plain; nil: there was none
+	head      []byte        // the request's head is assembled here
+	limit     int           // bytes of headers that may still be read; below zero: any
+	readBy    time.Time     // the deadline for reading; zero: none, or not known
 	reused    bool
 	idleSince time.Time
 	keep      time.Duration // how long the target keeps it when unused
@@ -38,10 +41,14 @@ type conn struct {
 	state     atomic.Int32 // see recall
 	abort     func()       // Close, as a function that exists once
 
-	peeked  int // what the last usable saw
-	peekErr error
-	peek    func(fd uintptr) bool
+	in    [answerBuffer]byte
+	r, w  int // in[r:w] was read and not used
+	turn  turn
+	plain answerHead
 }
+
+// answerBuffer is how much is read of an answer at first, bytes: mostly all.
+const answerBuffer = 8 << 10
 
 // dial makes a connection to the target.
 func (t *target) dial(ctx context.Context) (*conn, error) {
@@ -51,12 +58,11 @@ func (t *target) dial(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: nc, t: t, keep: t.opt.Load().IdleTimeout, limit: -1}
-	c.br = bufio.NewReaderSize(c, 4<<10)
 	c.abort = func() { c.Close() }
-	if tc, ok := nc.(*net.TCPConn); ok {
+	if tc, ok := nc.(*net.TCPConn); ok && nonblock.Possible {
 		c.raw, _ = tc.SyscallConn()
 	}
-	c.peek = c.peekFD
+	c.turn.step = c.stepFD
 	t.connMu.Lock()
 	dead := t.dead
 	if !dead {
@@ -70,7 +76,7 @@ func (t *target) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// Read is what the buffered reader reads through.
+// Read is what the buffered reader reads through: first what is there.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.limit >= 0 {
 		if c.limit == 0 {
@@ -78,7 +84,14 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		p = p[:min(len(p), c.limit)]
 	}
-	n, err := c.Conn.Read(p)
+	var n int
+	var err error
+	if c.r < c.w {
+		n = copy(p, c.in[c.r:c.w])
+		c.r += n
+	} else {
+		n, err = c.Conn.Read(p)
+	}
 	if c.limit >= 0 {
 		c.limit -= n
 	}
@@ -96,40 +109,72 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// buffered is how much was read and not used, bytes.
+func (c *conn) buffered() int {
+	n := c.w - c.r
+	if c.br != nil {
+		n += c.br.Buffered()
+	}
+	return n
+}
+
 // usable reports whether an unused connection is open and silent. A target
 // that closed it, or wrote more than its last answer, must not have it used
 // for another request.
-func (c *conn) usable() bool {
-	if c.br.Buffered() > 0 || c.closing.Load() {
-		return false
-	}
+func (c *conn) usable() (usable bool) {
 	if c.raw == nil {
 		return true
 	}
-	if err := c.raw.Read(c.peek); err != nil {
-		return false
+	err := c.raw.Read(func(fd uintptr) bool {
+		usable = nonblock.Silent(fd)
+		return true
+	})
+	return usable && err == nil
+}
+
+// answerWithin sets the deadline for reading, to between d and an eighth more.
+// That saves setting it for each of many requests.
+func (c *conn) answerWithin(d time.Duration) {
+	now := time.Now()
+	if left := c.readBy.Sub(now); left < d || left > d+d/8 {
+		c.readBy = now.Add(d + d/8)
+		c.SetReadDeadline(c.readBy)
 	}
-	return c.peeked < 0
+}
+
+// unbound ends the deadlines.
+func (c *conn) unbound() {
+	c.readBy = time.Time{}
+	c.SetDeadline(time.Time{})
+}
+
+// unboundRead ends that for reading.
+func (c *conn) unboundRead() {
+	c.readBy = time.Time{}
+	c.SetReadDeadline(time.Time{})
 }
 
 // readResponse reads the head of an answer to r; body bytes follow through it.
 func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
+	if c.br == nil {
+		c.br = bufio.NewReaderSize(c, 4<<10)
+	}
 	c.limit = maxResponseHead
 	res, err := http.ReadResponse(c.br, r)
 	c.limit = -1
 	if err == nil {
-		c.learnKeep(res.Header["Keep-Alive"])
+		c.learnKeep(first(res.Header["Keep-Alive"]))
 	}
 	return res, err
 }
 
 // learnKeep reads "Keep-Alive: timeout=5": a second before that the connection
 // is not used any more, for the target may be closing it.
-func (c *conn) learnKeep(v []string) {
-	if len(v) == 0 {
+func (c *conn) learnKeep(v string) {
+	if v == "" {
 		return
 	}
-	for part := range strings.SplitSeq(v[0], ",") {
+	for part := range strings.SplitSeq(v, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		if n, err := strconv.Atoi(value); err == nil && n >= 0 && n < 1e6 && strings.EqualFold(name, "timeout") {
 			c.keep = min(c.t.opt.Load().IdleTimeout, max(0, time.Duration(n-1)*time.Second))

@@ -77,14 +77,19 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	x.headed(status, x.w.Header())
 	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		x.status = status
-		x.first = time.Since(x.start)
+		x.begin(status)
 		x.permit.tell(x.w.Header())
 		if x.preview {
 			x.private()
 		}
 	}
 	x.w.WriteHeader(status)
+}
+
+// begin notes that the answer begins.
+func (x *exchange) begin(status int) {
+	x.status = status
+	x.first = time.Since(x.start)
 }
 
 // Write implements http.ResponseWriter.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 )
 
 var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
@@ -23,11 +22,11 @@ func (d *delivery) forward(res *http.Response) *failure {
 	if d.up != nil && !d.up.finished() && x.r.ProtoMajor == 1 {
 		h.Set("Connection", "close") // the rest of the request may stay unread
 	}
-	if n := res.ContentLength; n < 0 || n > int64(d.c.br.Buffered()) {
+	if n := res.ContentLength; n < 0 || n > int64(d.c.buffered()) {
 		if d.up.finished() {
-			d.c.SetDeadline(time.Time{}) // a body takes as long as it takes
+			d.c.unbound() // a body takes as long as it takes
 		} else {
-			d.c.SetReadDeadline(time.Time{})
+			d.c.unboundRead()
 		}
 	}
 	x.out.WriteHeader(res.StatusCode)
@@ -36,7 +35,7 @@ func (d *delivery) forward(res *http.Response) *failure {
 	}
 	d.copyTrailer(res, announced)
 	if !d.ended {
-		d.keep = !res.Close && d.c.br.Buffered() == 0
+		d.keep = !res.Close && d.c.buffered() == 0
 	}
 	return nil
 }
@@ -49,7 +48,7 @@ func (d *delivery) copyBody(res *http.Response) bool {
 	}
 	x := d.x
 	streaming := res.ContentLength < 0 || d.stream
-	if streaming && d.c.br.Buffered() == 0 {
+	if streaming && d.c.buffered() == 0 {
 		http.NewResponseController(x.out).Flush() // the first piece may be long in coming
 	}
 	r := relay{d: d, res: res, flush: streaming}

@@ -37,6 +37,11 @@ func (o *origin) learn(r *http.Request, trusted *forwarded.Networks) {
 // tell puts the request's id into the answer's headers.
 func (o *origin) tell(h http.Header) { h["X-Request-Id"] = []string{o.id} }
 
+// appendID appends the request's id as a header of the answer.
+func (o *origin) appendID(b []byte) []byte {
+	return append(append(append(b, "X-Request-Id: "...), o.id...), "\r\n"...)
+}
+
 // appendHeaders appends the forwarding headers a target receives.
 func (o *origin) appendHeaders(b []byte) []byte {
 	if o.chain != "" {
@@ -47,8 +52,7 @@ func (o *origin) appendHeaders(b []byte) []byte {
 		b = append(append(append(b, "X-Forwarded-Host: "...), o.host...), "\r\n"...)
 	}
 	b = append(append(append(b, "X-Forwarded-Port: "...), o.port...), "\r\n"...)
-	b = append(append(append(b, "X-Request-Id: "...), o.id...), "\r\n"...)
-	b = append(b, "Forwarded: "...)
+	b = append(o.appendID(b), "Forwarded: "...)
 	b = o.appendForwarded(b)
 	return append(b, "\r\n"...)
 }

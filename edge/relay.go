@@ -257,6 +257,6 @@ func (d *delivery) taken(res *http.Response) {
 	if !d.up.finished() {
 		return // it is ended with the rest of the request
 	}
-	d.keep = !res.Close && d.c.br.Buffered() == 0
+	d.keep = !res.Close && d.c.buffered() == 0
 	d.end(nil)
 }

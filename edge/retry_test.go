@@ -138,7 +138,7 @@ func TestKeepAliveHeaderIsHeeded(t *testing.T) {
 		{"timeout=-1", time.Minute}, {"timeout", time.Minute}, {"timeout=99999999999999", time.Minute},
 	} {
 		c.keep = time.Minute
-		if c.learnKeep([]string{tc.value}); c.keep != tc.want {
+		if c.learnKeep(tc.value); c.keep != tc.want {
 			t.Errorf("%q: kept %v, want %v", tc.value, c.keep, tc.want)
 		}
 	}

@@ -79,28 +79,22 @@ func (t *target) full() bool {
 }
 
 // takeIdle returns the connection that was used last, if it was used within
-// maxIdle and the target has not closed it or written into it meanwhile.
+// maxIdle. That the target has not closed it or written into it meanwhile is
+// for the caller to see.
 func (t *target) takeIdle(maxIdle time.Duration) *conn {
-	for {
-		t.connMu.Lock()
-		n := len(t.idle)
-		if n == 0 {
-			t.connMu.Unlock()
-			return nil
-		}
-		c := t.idle[n-1]
-		if time.Since(c.idleSince) > min(maxIdle, c.keep) {
-			t.connMu.Unlock() // and all others are older
-			return nil
-		}
-		t.idle[n-1] = nil
-		t.idle = t.idle[:n-1]
-		t.connMu.Unlock()
-		if c.usable() {
-			return c
-		}
-		c.Close()
+	t.connMu.Lock()
+	defer t.connMu.Unlock()
+	n := len(t.idle)
+	if n == 0 {
+		return nil
 	}
+	c := t.idle[n-1]
+	if time.Since(c.idleSince) > min(maxIdle, c.keep) {
+		return nil // and all others are older
+	}
+	t.idle[n-1] = nil
+	t.idle = t.idle[:n-1]
+	return c
 }
 
 // putIdle keeps a connection for the next request, or closes it.

@@ -41,7 +41,7 @@ func (d *delivery) switchProtocols(res *http.Response) *failure {
 		return nil
 	}
 	client.SetDeadline(time.Time{})
-	d.c.SetDeadline(time.Time{})
+	d.c.unbound()
 
 	done := make(chan struct{})
 	go func() { // ends when either connection is closed, which follows below

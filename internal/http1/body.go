@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -12,11 +11,10 @@ import (
 
 // body is the body of a request: first what came with the head.
 type body struct {
-	over   atomic.Bool // the handler has returned
-	mu     sync.Mutex  // it may leave a reader behind
-	c      *conn
-	left   int64
-	cancel context.CancelFunc // of the request
+	over atomic.Bool // the handler has returned
+	mu   sync.Mutex  // it may leave a reader behind
+	c    *conn
+	left int64
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -51,7 +49,7 @@ func (b *body) read(p []byte) (int, error) {
 	}
 	n, err := c.read(p)
 	if int64(n) == b.left {
-		c.watch.start(b.cancel) // not before: only one can read
+		c.watch.start() // not before: only one can read
 	}
 	return n, err
 }

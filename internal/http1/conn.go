@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dayfly-dev/dayfly/internal/nonblock"
 )
 
 const (
@@ -28,13 +30,14 @@ const (
 
 // conn is a connection that is served here, by the goroutine of serve.
 type conn struct {
-	s      *Server
-	tcp    *net.TCPConn
-	from   net.Conn // tcp, or what stands before it and knows who the client is
-	secure *secure  // nil: no TLS
-	raw    syscall.RawConn
-	ctx    context.Context // of its requests: knows the local address
-	cancel context.CancelFunc
+	s        *Server
+	tcp      *net.TCPConn
+	from     net.Conn // tcp, or what stands before it and knows who the client is
+	secure   *secure  // nil: no TLS
+	raw      syscall.RawConn
+	template *http.Request   // what its requests have in common
+	remote   string          // its client
+	ctx      context.Context // of its requests: knows the local address
 
 	*desk     // nil while nothing of a request is there
 	r, w  int // buf[r:w] was read and not used
@@ -42,9 +45,12 @@ type conn struct {
 	err   error
 	fill  func(fd uintptr) bool
 
+	out    nonblock.Vector // what is being written
+	outErr error
+	emit   func(fd uintptr) bool
+
 	served bool // a request
 	blanks int  // so many CR and LF may yet be left out before the next head
-	remote string
 	watch  watch
 	limits deadlines
 
@@ -71,7 +77,7 @@ func newConn(s *Server, tcp *net.TCPConn, from net.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{s: s, tcp: tcp, from: from, raw: raw}
-	c.fill = c.fillFD
+	c.fill, c.emit = c.fillFD, c.emitFD
 	c.limits.tcp = tcp
 	c.watch.init(c)
 	return c, nil
@@ -96,8 +102,8 @@ func (c *conn) leave() {
 func (c *conn) serve(rest []byte) {
 	defer c.s.ended(c)
 	c.remote = c.from.RemoteAddr().String()
-	c.ctx, c.cancel = context.WithCancel(context.WithValue(c.s.ctx, http.LocalAddrContextKey, c.from.LocalAddr()))
-	defer c.cancel()
+	c.ctx = context.WithValue(c.s.ctx, http.LocalAddrContextKey, c.from.LocalAddr())
+	c.template = &http.Request{RemoteAddr: c.remote, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, TLS: c.state()}
 	if len(rest) > 0 {
 		c.sit()
 		c.w = copy(c.buf[:], rest)
@@ -205,20 +211,13 @@ func (c *conn) fillFD(fd uintptr) bool {
 	if c.desk == nil {
 		c.sit()
 	}
-	for {
-		c.n, c.err = syscall.Read(int(fd), c.buf[:])
-		switch {
-		case c.n > 0:
-		case c.err == nil:
-			c.err = io.EOF
-		case errors.Is(c.err, syscall.EINTR):
-			continue
-		case errors.Is(c.err, syscall.EAGAIN):
-			c.leave()
-			return false
-		}
-		return true
+	n, ok, err := nonblock.Read(fd, c.buf[:])
+	if !ok {
+		c.leave()
+		return false
 	}
+	c.n, c.err = n, err
+	return true
 }
 
 // setIdle says whether the connection waits for a request, and returns whether
@@ -252,22 +251,27 @@ func (c *conn) answer(n int) bool {
 	if kept {
 		c.renew()
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-	b := &body{c: c, left: h.length, cancel: cancel}
-	r := (&http.Request{
-		Method: h.method, URL: &h.url, RequestURI: h.uri, Host: h.host, RemoteAddr: c.remote,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h.header, ContentLength: h.length, Body: b, TLS: c.state(),
-	}).WithContext(ctx)
-	if b.left == 0 {
-		r.Body = http.NoBody
+	ctx := &requestContext{Context: c.ctx}
+	defer ctx.cancel()
+	r := c.template.WithContext(ctx)
+	r.Method, r.URL, r.RequestURI, r.Host, r.Header, r.ContentLength, r.Body = h.method, &h.url, h.uri, h.host, h.header, h.length, http.NoBody
+	var b *body
+	if h.length > 0 {
+		b = &body{c: c, left: h.length}
+		r.Body = b
 	}
-	if b.left <= int64(c.w-c.r) {
-		c.watch.start(cancel)
+	c.watch.begin(ctx)
+	if h.length <= int64(c.w-c.r) {
+		c.watch.start()
+	}
+	if c.s.ctx.Err() != nil { // asked after the watch knows of the request: Close does it the other way round
+		ctx.cancel()
 	}
 	finished := c.handle(r)
-	left := b.end() // first: who reads the last byte starts the watch
+	left := int64(0)
+	if b != nil {
+		left = b.end() // first: who reads the last byte starts the watch
+	}
 	c.watch.stop(c)
 	if !finished || !c.reply.finish() {
 		return false

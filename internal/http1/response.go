@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,7 +39,6 @@ type response struct {
 	trailing bool        // there are some, announced or not
 	err      error       // of writing to the client
 	vector   [2][]byte   // what one system call writes
-	buffers  net.Buffers // of vector, where it is
 }
 
 func (w *response) begin(isHead bool) {

@@ -171,10 +171,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.init()
 	s.stop()
+	s.end() // first: see conn.answer
 	for _, c := range s.open() {
 		c.tcp.Close()
+		c.watch.end()
 	}
-	s.end()
 	return s.HTTP.Close()
 }
 

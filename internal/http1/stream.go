@@ -3,6 +3,8 @@ package http1
 import (
 	"crypto/tls"
 	"net"
+
+	"github.com/dayfly-dev/dayfly/internal/nonblock"
 )
 
 // read reads what the client sends.
@@ -23,8 +25,8 @@ func (c *conn) write(b []byte) error {
 	if c.secure != nil {
 		return c.secure.write(b)
 	}
-	_, err := c.tcp.Write(b)
-	return err
+	c.out.First, c.out.Second = b, nil
+	return c.flush()
 }
 
 // writeBoth sends one after the other.
@@ -32,9 +34,25 @@ func (c *conn) writeBoth(b *[2][]byte) error {
 	if c.secure != nil {
 		return c.secure.write(b[0], b[1])
 	}
-	c.reply.buffers = b[:]
-	_, err := c.reply.buffers.WriteTo(c.tcp)
+	c.out.First, c.out.Second = b[0], b[1]
+	return c.flush()
+}
+
+// flush sends c.out.
+func (c *conn) flush() error {
+	err := c.raw.Write(c.emit)
+	if err == nil && c.outErr != nil {
+		err = nonblock.OpError("write", c.tcp, c.outErr)
+	}
+	c.out.First, c.out.Second = nil, nil
 	return err
+}
+
+// emitFD sends as much of c.out as there is room for, and reports whether that
+// is all that can be done.
+func (c *conn) emitFD(fd uintptr) (done bool) {
+	done, c.outErr = c.out.Write(fd)
+	return done
 }
 
 // state is what net/http has in Request.TLS.

@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"syscall"
@@ -16,12 +15,17 @@ const watchAfter = 50 * time.Millisecond
 // socket to become readable and looks, without reading: what a client sends
 // ahead of its turn stays there, and ends the watch. Of TLS, whose end is a record
 // like any other, it reads one byte.
+//
+// The timer is not set and stopped for each request, of which there may be many
+// while it runs: where it finds a later one than it was set for, it is set again.
 type watch struct {
 	timer *time.Timer
 
 	mu      sync.Mutex
-	cancel  context.CancelFunc // of the request under way; nil: none
-	looking chan struct{}      // closed when the goroutine of look ends; nil: there is none
+	armed   bool            // the timer runs
+	ctx     *requestContext // of the request under way; nil: none
+	since   time.Time       // when it was there whole; zero: it is not
+	looking chan struct{}   // closed when the goroutine of look ends; nil: there is none
 }
 
 func (w *watch) init(c *conn) {
@@ -29,19 +33,29 @@ func (w *watch) init(c *conn) {
 	w.timer.Stop()
 }
 
-// start begins to watch in a while.
-func (w *watch) start(cancel context.CancelFunc) {
+// begin says which request is under way.
+func (w *watch) begin(ctx *requestContext) {
 	w.mu.Lock()
-	w.cancel = cancel
-	w.mu.Unlock()
-	w.timer.Reset(watchAfter)
+	defer w.mu.Unlock()
+	w.ctx, w.since = ctx, time.Time{}
+}
+
+// start begins to watch in a while: the request was read whole.
+func (w *watch) start() {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.since = now
+	if !w.armed {
+		w.armed = true
+		w.timer.Reset(watchAfter)
+	}
 }
 
 // stop ends the watch, and returns when nothing touches the socket any more.
 func (w *watch) stop(c *conn) {
-	w.timer.Stop()
 	w.mu.Lock()
-	w.cancel = nil
+	w.ctx = nil
 	looking := w.looking
 	if looking != nil {
 		c.tcp.SetReadDeadline(time.Unix(1, 0)) // ends the wait
@@ -53,20 +67,36 @@ func (w *watch) stop(c *conn) {
 	}
 }
 
-// look waits until the client leaves, sends, or stop is called.
+// end ends the context of the request under way.
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx != nil {
+		w.ctx.cancel()
+	}
+}
+
+// look is the timer's: it waits until the client leaves, sends, or stop is called.
 func (w *watch) look(c *conn) {
 	w.mu.Lock()
-	if w.cancel == nil || w.looking != nil {
+	w.armed = false
+	if w.ctx == nil || w.since.IsZero() || w.looking != nil {
 		w.mu.Unlock()
 		return
 	}
-	cancel, looking := w.cancel, make(chan struct{})
+	if early := watchAfter - time.Since(w.since); early > 0 {
+		w.armed = true
+		w.timer.Reset(early)
+		w.mu.Unlock()
+		return
+	}
+	ctx, looking := w.ctx, make(chan struct{})
 	w.looking = looking
 	c.tcp.SetReadDeadline(time.Time{})
 	w.mu.Unlock()
 
 	if c.left() {
-		cancel()
+		ctx.cancel()
 	}
 	w.mu.Lock()
 	w.looking = nil

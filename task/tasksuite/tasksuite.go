@@ -37,7 +37,7 @@ type Harness struct {
 	// StoreAtOnce bounds the tests at once on one store, of all harnesses that have
 	// it; default 24.
 	StoreAtOnce int
-	// Visibility of the queues; default 5 s, in which a machine under load still
+	// Visibility of the queues; default 10 s, in which a machine under load still
 	// renews a lease.
 	Visibility time.Duration
 	// GivesToTheGone says that the service may give a message to a request that was
@@ -88,7 +88,7 @@ func slotsOf(shared any, n int) chan struct{} {
 // Bounds of the suite's queues.
 const (
 	attempts = 3
-	patience = time.Minute // for what has to come
+	patience = 5 * time.Minute // for what has to come, on a machine that has much else to do
 )
 
 // rig is a queue with its dead-letter queue, for one test.
@@ -110,7 +110,7 @@ func newRig(t *testing.T, h Harness) *rig {
 	name := fmt.Sprintf("suite-%d", queues.Add(1))
 	r := &rig{T: t, h: h, q: h.Queues.Queue(name), dead: h.Queues.Queue(name + "-dead")}
 	r.c = task.NewClient(r.q, &task.ClientOptions{Payloads: h.Payloads})
-	r.visibility = cmp.Or(h.Visibility, 5*time.Second)
+	r.visibility = cmp.Or(h.Visibility, 10*time.Second)
 	a := queue.Attributes{Visibility: r.visibility, DeadLetter: &queue.DeadLetter{Queue: name + "-dead", MaxReceives: attempts}}
 	for _, c := range []struct {
 		name string

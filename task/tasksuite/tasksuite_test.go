@@ -50,7 +50,7 @@ var queues = map[string]func(testing.TB) tasksuite.Harness{
 	"sqs":      func(t testing.TB) tasksuite.Harness { return tasksuite.Harness{Queues: overSQS(t)} },
 	// A client that waits for messages keeps moto's one thread busy.
 	"moto": func(t testing.TB) tasksuite.Harness {
-		return tasksuite.Harness{Queues: overMoto(t), AtOnce: 5, Visibility: 10 * time.Second, GivesToTheGone: true, Slow: true}
+		return tasksuite.Harness{Queues: overMoto(t), AtOnce: 5, Visibility: 20 * time.Second, GivesToTheGone: true, Slow: true}
 	},
 }
 
