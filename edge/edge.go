@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/dayfly-dev/dayfly/edge/respcache"
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 	"github.com/dayfly-dev/dayfly/forwarded"
 )
 
@@ -47,10 +48,13 @@ type Edge struct {
 	reloadMu sync.Mutex
 	kept     *respcache.Cache // that there was once; guarded by reloadMu
 
-	log    *slog.Logger
-	meter  meter
-	access *accessLog
-	spools spools
+	log     *slog.Logger
+	meter   meter
+	access  *accessLog
+	traffic *traffic.Meter
+	spools  spools
+
+	published *publisher // nil: nothing is
 
 	trusted atomic.Pointer[forwarded.Networks]
 	loops   warner
@@ -83,6 +87,9 @@ func New(o Options) (*Edge, error) {
 	}
 	e := &Edge{log: o.Log, ready: make(chan struct{})}
 	e.spools.dir = o.Bodies.Dir
+	if e.traffic, err = traffic.New(traffic.Options{}); err != nil {
+		return nil, err
+	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.Trust(forwarded.Of(o.Trusted...))
 	s, err := e.newSetup(o, &setup{})
@@ -91,9 +98,14 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	e.use(s)
+	if err := e.openPublishing(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	if o.AccessLog != nil {
 		e.access = newAccessLog(o.AccessLog, o.AccessLogFormat)
 	}
+	e.wg.Go(func() { e.traffic.Run(e.ctx) })
 	return e, nil
 }
 
@@ -117,6 +129,9 @@ func (e *Edge) Close() error {
 	e.wakeHeld()
 	e.mu.Unlock()
 	e.stop()
+	if e.published != nil {
+		e.published.close()
+	}
 	for _, t := range targets {
 		t.stop()
 		t.closeConns()
@@ -145,6 +160,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(e, w, r)
 	defer x.finish()
 	e.secure(x)
+	removePreviewHeader(r.Header)
 	switch {
 	case r.Method == http.MethodConnect:
 		x.page(http.StatusMethodNotAllowed, pageText{"Not possible here", "This site does not open tunnels."})
@@ -161,6 +177,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case x.setup.static != nil && strings.HasPrefix(r.URL.Path, x.setup.Static.Prefix):
 		e.serveStatic(x)
 	case e.maintain(x):
+	case e.published != nil && e.servePublished(x):
 	default:
 		e.answer(x)
 	}

@@ -12,7 +12,16 @@ import (
 // newListening serves with the loop. With keep the handler may hold on to
 // requests, as layers that ask on behalf of several clients do.
 func newListening(s *http.Server, log *slog.Logger, keep func() bool) listening {
-	config := s.TLSConfig
+	h := &http1.Server{HTTP: s, TLS: s.TLSConfig, Log: log, Keep: keep}
 	s.TLSConfig = nil // which net/http would change
-	return &http1.Server{HTTP: s, TLS: config, Log: log, Keep: keep}
+	if e, ok := s.Handler.(*Edge); ok {
+		quick := e.quick
+		h.Quick = func() http1.Answerer {
+			if e.setup().cache == nil {
+				return nil
+			}
+			return quick
+		}
+	}
+	return h
 }
