@@ -98,8 +98,8 @@ func (s *soak) kept(runs []*soakRun) string {
 			continue
 		}
 		for _, f := range s.faults {
-			if f.what == "stop" && (strings.HasPrefix(f.target, "go") || f.target == "dayfly") && f.from.Before(r.ended) && f.to.After(r.begun) {
-				return "stop " + f.target + ", which had the store's lock"
+			if (f.what == "stop" || f.what == "stall") && (strings.HasPrefix(f.target, "go") || f.target == "dayfly") && f.from.Before(r.ended) && f.to.After(r.begun) {
+				return f.what + " " + f.target + ", which had the store's lock"
 			}
 		}
 	}

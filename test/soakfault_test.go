@@ -11,7 +11,7 @@ import (
 
 // fault is something that was done to the application.
 type fault struct {
-	what   string // kill, stop, clock
+	what   string // kill, stop, clock; stall, by the machine
 	target string // a process as go.1, or dayfly, with which all die
 	from   time.Time
 	to     time.Time // it was going on again; of a kill of a worker, from

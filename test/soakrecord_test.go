@@ -49,6 +49,9 @@ func (s *soak) runs() map[string][]*soakRun {
 			s.t.Errorf("a line of the record: %v: %.200s", err, in.Text())
 			continue
 		}
+		if e.What == "stall" { // see takeStalls
+			continue
+		}
 		key := fmt.Sprint(e.ID, " ", e.PID, " ", e.Try)
 		if e.What == "begin" {
 			r := &soakRun{who: e.Who, pid: e.PID, try: e.Try, begun: time.UnixMilli(e.At)}

@@ -41,6 +41,7 @@ func TestSoakTasks(t *testing.T) {
 	seed := number(t, "DAYFLY_SOAK_SEED", int(time.Now().UnixNano()&0x7fffffff))
 	t.Logf("DAYFLY_SOAK_SEED=%d DAYFLY_SOAK=%v", seed, length)
 	s := newSoak(t, uint64(seed), length)
+	s.watchMachine()
 	s.produce()
 	s.rest()
 	s.decide()
@@ -123,6 +124,8 @@ type soak struct {
 
 	h      *house
 	faults []fault
+	stalls []fault // of the machine, not yet among the faults
+	seen   int     // stalls of the record that are
 
 	mu   sync.Mutex
 	sent map[string]*sentTask // by id
@@ -217,6 +220,7 @@ func (s *soak) rest() {
 	}()
 	eventually(s.t, "all queues and the outbox are empty", func() bool { last = s.waiting(); return last == "" })
 	s.rested = time.Now()
+	s.takeStalls()
 }
 
 // waiting says what is not at rest. The outbox comes first: what leaves it is

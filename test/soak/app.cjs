@@ -7,6 +7,13 @@ const sqs = new SQSClient({}), record = openSync(SOAK_RECORD, "a", 0o600);
 let stopping = false;
 process.on("SIGTERM", () => { stopping = true; });
 
+let last = Date.now();
+setInterval(() => { // when the machine did not let this process run
+  const now = Date.now();
+  if (now - last > 500) writeSync(record, JSON.stringify({ who: DAYFLY_PROCESS, pid: process.pid, what: "stall", at: last, until: now }) + "\n");
+  last = now;
+}, 100).unref();
+
 async function run(message) {
   let task = { id: message.MessageId, type: "none", data: {} };
   const attempt = Number(message.Attributes.ApproximateReceiveCount), { ReceiptHandle } = message;

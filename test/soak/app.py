@@ -1,5 +1,5 @@
 """The Python worker of the soak of tasks: dayfly pushes tasks to it."""
-import hmac, json, os, smtplib, time
+import hmac, json, os, smtplib, threading, time
 from email.message import EmailMessage
 from urllib.parse import urlsplit
 from flask import Flask, abort, request
@@ -12,6 +12,19 @@ def write(what, why=""):
     line = {"who": os.environ["DAYFLY_PROCESS"], "pid": os.getpid(), "id": h["ce-id"], "type": h["ce-type"],
             "try": int(h["Dayfly-Attempt"]), "what": what, "at": time.time_ns() // 1_000_000, "why": why}
     os.write(record, (json.dumps(line) + "\n").encode())  # one write: it is there or not
+
+def beat():
+    """Writes down when the machine did not let this process run."""
+    last = time.time()
+    while True:
+        time.sleep(0.1)
+        now = time.time()
+        if now - last > 0.5:
+            line = {"who": os.environ["DAYFLY_PROCESS"], "pid": os.getpid(), "what": "stall", "at": int(last * 1000), "until": int(now * 1000)}
+            os.write(record, (json.dumps(line) + "\n").encode())
+        last = now
+
+threading.Thread(target=beat, daemon=True).start()
 
 def failed(why, status, **headers):
     write("failed", why)

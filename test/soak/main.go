@@ -63,6 +63,7 @@ func work(ctx context.Context) error {
 		return err
 	}
 	k := &kinds{record: file, sender: sender}
+	go k.beat(ctx)
 	w, err := task.NewWorker(q, task.WorkerOptions{Tasks: k.tasks(strings.Split(os.Getenv("SOAK_TYPES"), ",")),
 		Ledger: book, Payloads: payloads, Concurrency: 16, Wait: 5 * time.Second,
 		Backoff: task.Backoff{Max: 2 * time.Second}, Middleware: []func(task.Handler) task.Handler{k.written},
@@ -104,9 +105,11 @@ type event struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
 	Try  int    `json:"try"`
-	What string `json:"what"` // begin, done, failed
+	What string `json:"what"` // begin, done, failed; stall
 	At   int64  `json:"at"`   // Unix, in milliseconds
-	Why  string `json:"why,omitempty"`
+	// Until is the end of a stall, which began at At.
+	Until int64  `json:"until,omitempty"`
+	Why   string `json:"why,omitempty"`
 }
 
 // written writes down the beginning and the end of each run.
@@ -125,8 +128,29 @@ func (k *kinds) written(next task.Handler) task.Handler {
 	}
 }
 
+// beat writes down when the machine did not let this process run.
+func (k *kinds) beat(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if now := time.Now(); now.Sub(last) > 500*time.Millisecond {
+			err := k.write(event{Who: os.Getenv("DAYFLY_PROCESS"), PID: os.Getpid(), What: "stall", At: last.UnixMilli(), Until: now.UnixMilli()})
+			if err != nil {
+				log.Print(err)
+			}
+		}
+	}
+}
+
 func (k *kinds) write(e event) error {
-	e.At = time.Now().UnixMilli()
+	if e.At == 0 {
+		e.At = time.Now().UnixMilli()
+	}
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err
