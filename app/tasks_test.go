@@ -66,7 +66,7 @@ func (d onDashboard) press(path string, form url.Values) string {
 // eventually waits for what the dashboard shows.
 func (d onDashboard) eventually(what string, is func() bool) {
 	d.Helper()
-	for end := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			d.Fatalf("never: %s", what)
 		}

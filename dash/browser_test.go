@@ -53,7 +53,7 @@ func newBrowser(t *testing.T, f *fixture) *browser {
 	t.Cleanup(stopAlloc)
 	ctx, stop := chromedp.NewContext(alloc)
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{Context: ctx, base: srv.URL}
 	if err := chromedp.Listen(ctx, b.listen); err != nil {
@@ -107,7 +107,7 @@ func ask[T any](t *testing.T, b *browser, js string) T {
 // until waits for JavaScript to be true.
 func (b *browser) until(t *testing.T, js string) {
 	t.Helper()
-	if _, err := chromedp.Run(b, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(time.Minute))); err != nil {
+	if _, err := chromedp.Run(b, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(5*time.Minute))); err != nil {
 		t.Fatalf("never true: %s: %v", js, err)
 	}
 }

@@ -31,7 +31,7 @@ type event struct {
 
 func follow(t *testing.T, base, page string) *reader {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, "GET", base+"/events?page="+url.QueryEscape(page), nil)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func leftGoroutines() string {
 	http.DefaultClient.CloseIdleConnections()
 	var left string
-	for range 1000 {
+	for range 6000 { // two minutes
 		buf := make([]byte, 1<<20)
 		buf = buf[:runtime.Stack(buf, true)]
 		left = ""

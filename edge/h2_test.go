@@ -38,7 +38,7 @@ func dialH2(t *testing.T, address string) *h2Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	nc.SetDeadline(time.Now().Add(patience))
 	c := &h2Conn{Conn: nc, Framer: http2.NewFramer(nc, nc), block: new(bytes.Buffer)}
 	c.fields = h2hpack.NewEncoder(c.block)
 	io.WriteString(nc, http2.ClientPreface)
@@ -233,7 +233,7 @@ func TestSlowHeads(t *testing.T) {
 			drip := time.NewTicker(10 * time.Millisecond)
 			gone := make(chan struct{})
 			go func() { io.Copy(io.Discard, c); close(gone) }()
-			for end := time.Now().Add(20 * time.Second); ; <-drip.C {
+			for end := time.Now().Add(patience); ; <-drip.C {
 				if head != "" {
 					io.WriteString(c, "x")
 				}
@@ -243,7 +243,7 @@ func TestSlowHeads(t *testing.T) {
 					if time.Now().Before(end) {
 						continue
 					}
-					t.Errorf("%s: the connection is open after 20 s", name)
+					t.Errorf("%s: the connection is open after %v", name, patience)
 				}
 				break
 			}

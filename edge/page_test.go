@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func pageFile(t *testing.T, text string) string {
@@ -39,7 +38,7 @@ func TestOwnPage(t *testing.T) {
 
 // A problem says whether the request may be sent again.
 func TestProblemJSON(t *testing.T) {
-	s := newSite(t, Options{ResponseTimeout: time.Second})
+	s := newSite(t, Options{ResponseTimeout: patience})
 	s.add(t, "web.1", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
 	for _, method := range []string{"POST", "GET"} {
 		res, body := s.do(t, method, "/", strings.NewReader("form"), "Accept", "application/json, */*")

@@ -13,7 +13,7 @@ import (
 // that may be sent again are answered by another, long before their time is
 // over; a form is not sent again, and gets its answer when there is one.
 func TestHangingTarget(t *testing.T) {
-	s := newSite(t, Options{HealthPath: "/healthz", HealthTimeout: 250 * time.Millisecond, ResponseTimeout: patience})
+	s := newSite(t, Options{HealthPath: "/healthz", HealthTimeout: time.Second, ResponseTimeout: patience})
 	var hangs atomic.Bool
 	release, arrived := make(chan struct{}), make(chan string, 10)
 	s.add(t, "web.1", func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func TestHangingTarget(t *testing.T) {
 // A request is taken back once: one that hangs each target it meets does not
 // hang all.
 func TestRecalledOnce(t *testing.T) {
-	s := newSite(t, Options{HealthPath: "/healthz", HealthTimeout: 250 * time.Millisecond, ResponseTimeout: patience})
+	s := newSite(t, Options{HealthPath: "/healthz", HealthTimeout: time.Second, ResponseTimeout: patience})
 	release := make(chan struct{})
 	defer close(release)
 	var met atomic.Int32

@@ -36,7 +36,7 @@ func TestRetryAfterUnansweredRequest(t *testing.T) {
 		{"POST, new", "POST", 100, nil, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newSite(t, Options{ResponseTimeout: 5 * time.Second, Bodies: Bodies{Request: 2 * bufferedBody}})
+			s := newSite(t, Options{ResponseTimeout: patience, Bodies: Bodies{Request: 2 * bufferedBody}})
 			app := newRawApp(t)
 			s.addURL(t, "web.1", app.url())
 			seen := make(chan string, 10)

@@ -112,7 +112,7 @@ func TestSMTPWithTLS(t *testing.T) {
 		"TLS where there is none":   {"smtps://user:pass%3Aword%2F@" + plain, true, "tls"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sender, err := Open(t.Context(), c.address, &Options{Timeout: 5 * time.Second})
+			sender, err := Open(t.Context(), c.address, &Options{Timeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -62,9 +62,9 @@ func countSends(t *testing.T, a queue.Attributes) *counted {
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not so after a minute: %s", what)
+			t.Fatalf("not so after five minutes: %s", what)
 		}
 	}
 }

@@ -357,9 +357,9 @@ func (r *firstRead) Read(p []byte) (int, error) { r.seen(); return r.ReadCloser.
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+	for deadline := time.Now().Add(5 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not happen within 10 s")
+			t.Fatal("it did not happen within five minutes")
 		}
 		time.Sleep(time.Millisecond)
 	}

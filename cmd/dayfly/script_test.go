@@ -141,7 +141,7 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile(args[0])
 	var last string
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
 		last = ts.ReadFile("stdout") + ts.ReadFile("stderr")
 		if pattern.MatchString(last) == !neg && (err == nil || neg) {
@@ -173,7 +173,7 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 // gone waits until no process carries the data folder's mark: gone DIR.
 func gone(ts *testscript.TestScript, _ bool, args []string) {
 	mark := []byte("DAYFLY_SUPERVISED=" + ts.MkAbs(args[0]) + "#")
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		left := ""
 		environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 		for _, p := range environs {

@@ -13,7 +13,7 @@ import (
 // becomes $OLD: newaddress DIR NAME.
 func newAddress(ts *testscript.TestScript, _ bool, args []string) {
 	last := ts.Getenv("ADDRESS")
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var addresses map[string]string
 		data, err := os.ReadFile(ts.MkAbs(filepath.Join(args[0], ".dayfly", "static.json")))
 		if err == nil {

@@ -40,7 +40,7 @@ func serve(t testing.TB, h http.Handler) (address string, s *Server) {
 // is forgotten a moment after net/http has it.
 func awaitOpen(t testing.TB, s *Server, want int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); len(s.open()) != want; runtime.Gosched() {
+	for end := time.Now().Add(2 * time.Minute); len(s.open()) != want; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatalf("%d connections are served here, want %d", len(s.open()), want)
 		}

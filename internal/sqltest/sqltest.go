@@ -155,7 +155,7 @@ func (s *server) folder(name string) (as func(*exec.Cmd), err error) {
 	}, nil
 }
 
-// run starts the server and waits, up to a minute, until it answers.
+// run starts the server and waits, up to five minutes, until it answers.
 func (s *server) run(as func(*exec.Cmd), c *exec.Cmd, driver, address string) error {
 	as(c)
 	log, err := os.Create(filepath.Join(s.dir, "log"))
@@ -179,7 +179,7 @@ func (s *server) run(as func(*exec.Cmd), c *exec.Cmd, driver, address string) er
 	defer d.Close()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		if err = d.Ping(); err == nil {
 			return nil
 		}
@@ -213,7 +213,7 @@ func (s *server) end(signal syscall.Signal) {
 		_ = s.process.Process.Signal(signal) // it may have ended
 		select {
 		case <-s.ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			_ = s.process.Process.Kill()
 			<-s.ended
 		}

@@ -97,7 +97,7 @@ func TestParseIsBounded(t *testing.T) {
 			if len(m.Text) > maxText || !utf8.ValidString(m.Text) {
 				t.Errorf("%d bytes of text", len(m.Text))
 			}
-			if took := time.Since(start); took > 20*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

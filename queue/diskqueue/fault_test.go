@@ -197,7 +197,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		drained++
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		_, err := e.Send(ctx, "q", []driver.Outgoing{{Body: body, Delay: -1}})
 		if err == nil {

@@ -41,7 +41,7 @@ func TestNextBlockOfMany(t *testing.T) {
 	if at, n := nextBlock(data, 0, 0); at != 0 {
 		t.Errorf("block %d was found at %d", n, at)
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -60,7 +60,7 @@ func (e *env) waitMove(q *queue.Queue, want queue.MoveStatus) queue.MoveTask {
 		if list[0].Status == want {
 			return list[0]
 		}
-		if over := list[0].Status != queue.MoveRunning && list[0].Status != queue.MoveCancelling; over || time.Since(begun) > 3*time.Minute {
+		if over := list[0].Status != queue.MoveRunning && list[0].Status != queue.MoveCancelling; over || time.Since(begun) > 10*time.Minute {
 			e.Fatalf("the move is %+v, want it %s", list[0], want)
 		}
 	}

@@ -89,15 +89,14 @@ func TestExplicitZeros(t *testing.T) {
 	if err != nil || d.Visible != 12 || d.Delayed != 12 {
 		t.Fatalf("%d visible, %d delayed, %v; want 12 each", d.Visible, d.Delayed, err)
 	}
-	begun := time.Now()
 	for received := 0; ; {
 		m, err := q.Receive(t.Context(), queue.ReceiveOptions{Max: 10, Visibility: -1, Wait: 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(m) == 0 {
-			if received != 12 || time.Since(begun) > 10*time.Second {
-				t.Errorf("%d received after %v", received, time.Since(begun))
+			if received != 12 {
+				t.Errorf("%d received", received)
 			}
 			break
 		}
@@ -107,6 +106,17 @@ func TestExplicitZeros(t *testing.T) {
 			}
 		}
 		received += len(m)
+	}
+	quickest := time.Hour // of three: a machine under load may hold one up
+	for range 3 {
+		begun := time.Now()
+		if _, err := q.Receive(t.Context(), queue.ReceiveOptions{Max: 10, Visibility: -1, Wait: 0}); err != nil {
+			t.Fatal(err)
+		}
+		quickest = min(quickest, time.Since(begun))
+	}
+	if quickest > 10*time.Second {
+		t.Errorf("asking without a wait takes %v, as long as the queue's own", quickest)
 	}
 }
 

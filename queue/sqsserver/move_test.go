@@ -44,7 +44,7 @@ func bury(t testing.TB, h http.Handler, bodies ...string) {
 		must(t, h, "SendMessage", `{source},"MessageBody":"`+b+`"`)
 	}
 	want := strconv.Itoa(len(bodies))
-	for end := time.Now().Add(10 * time.Second); visible(t, h, "dead") != want; {
+	for end := time.Now().Add(5 * time.Minute); visible(t, h, "dead") != want; {
 		must(t, h, "ReceiveMessage", `{source},"VisibilityTimeout":0,"MaxNumberOfMessages":10`)
 		if time.Now().After(end) {
 			t.Fatalf("%s dead letters, want %s", visible(t, h, "dead"), want)
@@ -66,7 +66,7 @@ func until(t testing.TB, h http.Handler, what string, is func(task) bool) task {
 	t.Helper()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
-	for end := time.Now().Add(10 * time.Second); ; <-look.C {
+	for end := time.Now().Add(5 * time.Minute); ; <-look.C {
 		got := tasks(t, h, "")
 		if len(got) == 1 && is(got[0]) {
 			return got[0]

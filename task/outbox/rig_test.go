@@ -139,7 +139,7 @@ func (r *rig) wantCount(table string, n int) {
 func (r *rig) take(name string, n int) (all []queue.Message) {
 	r.t.Helper()
 	q := r.s.Queue(name)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	for len(all) < n {
 		got, err := q.Receive(r.t.Context(), queue.ReceiveOptions{Max: min(10, n-len(all)), Visibility: -1, Wait: time.Second})
 		if err != nil {
@@ -174,7 +174,7 @@ func eventually(t *testing.T, f func() error) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(5 * time.Minute); ; <-tick.C {
 		err := f()
 		if err == nil {
 			return

@@ -173,7 +173,7 @@ func TestCountLines(t *testing.T) {
 	}
 	start := time.Now()
 	added, removed, rough := advisory.CountLines(text(x), text(y))
-	if !rough || added != 20_000 || removed != 20_000 || time.Since(start) > 5*time.Second {
+	if !rough || added != 20_000 || removed != 20_000 || time.Since(start) > time.Minute {
 		t.Errorf("two long texts: +%d -%d, rough %v, %s", added, removed, rough, time.Since(start))
 	}
 }
