@@ -42,7 +42,7 @@ type depth struct {
 }
 
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	families := slices.Concat(m.application(), m.processes(), m.traffic(), m.responseCache(), m.queues(r.Context()), m.tasks(), m.schedules())
+	families := slices.Concat(m.application(), m.processes(), m.traffic(), m.responseCache(), m.published(), m.queues(r.Context()), m.tasks(), m.schedules())
 	w.Header().Set("Content-Type", promtext.ContentType)
 	promtext.Write(w, families...) //nolint:errcheck // a client that left cannot be told
 }

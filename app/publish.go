@@ -57,11 +57,15 @@ func (a *App) publishing(ctx context.Context, o *edge.Options) error {
 		return err
 	}
 	a.onStop("releases", func(context.Context) error { return bucket.Close() })
-	a.releases, err = publish.New(publish.Options{Bucket: bucket, Prefix: releasesPrefix, Records: a.records, Keep: m.Publish.Keep, Log: a.log})
+	options := publish.Options{Bucket: bucket, Prefix: releasesPrefix, Records: a.records, Keep: m.Publish.Keep, Log: a.log}
+	if a.releases, err = publish.New(options); err != nil {
+		return err
+	}
+	own, err := publish.New(options) // it counts what the edge reads, and nobody else
 	if err != nil {
 		return err
 	}
-	o.Publish = &edge.Publishing{Store: a.releases, Name: a.edgeName(), File: a.data.path(publishFile), Memory: int64(m.Publish.Memory)}
+	o.Publish = &edge.Publishing{Store: own, Name: a.edgeName(), File: a.data.path(publishFile), Memory: int64(m.Publish.Memory)}
 	return nil
 }
 

@@ -129,8 +129,7 @@ func (p *publisher) close() {
 	_ = p.opt.Store.Leave(patience, p.opt.Name) // else its record expires
 }
 
-// servePublished answers from a release, and reports whether it did. A request of
-// somebody who previews one never gets past it.
+// servePublished answers from a release, and reports whether it did.
 func (e *Edge) servePublished(x *exchange) bool {
 	p := e.published
 	if strings.HasPrefix(x.r.URL.Path, PreviewPath) {
@@ -139,9 +138,8 @@ func (e *Edge) servePublished(x *exchange) bool {
 	}
 	n := p.now.Load()
 	if cookie := previewCookieOf(x.r); cookie != "" {
-		if id, until, ok := readPreviewCookie(n.state, cookie); ok {
-			p.answerPreview(x, n, id, until)
-			return true
+		if id, _, ok := readPreviewCookie(n.state, cookie); ok {
+			return p.answerPreview(x, id)
 		}
 	}
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {

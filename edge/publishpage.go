@@ -50,9 +50,8 @@ func (p *publisher) previewPage(x *exchange) {
 		x.page(http.StatusForbidden, pageNoPreview)
 		return
 	}
-	r, _ := p.ready(x.r.Context(), id)
+	r := p.previewed(x, id)
 	if r == nil {
-		p.answerPreview(x, n, id, until)
 		return
 	}
 	x.release = id

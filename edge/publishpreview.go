@@ -81,29 +81,36 @@ func (p *publisher) ready(ctx context.Context, id string) (r *release, known boo
 	return r, known
 }
 
-// answerPreview answers somebody who looks at a release.
-func (p *publisher) answerPreview(x *exchange, n *publishedNow, id string, until time.Time) {
-	x.preview, x.release = true, id
+// previewed returns a release for a preview, or answers why there is none.
+func (p *publisher) previewed(x *exchange, id string) *release {
 	r, known := p.ready(x.r.Context(), id)
 	switch {
 	case !known:
 		setPreviewCookie(x, "", -1)
 		x.page(http.StatusGone, pageText{"This preview is over", "The release " + id + " was dropped. Load the page again to see the site as it is for everybody."})
-		return
 	case r == nil:
 		x.retryAfter = 2
 		x.page(http.StatusServiceUnavailable, pageText{"Not loaded yet", "The release " + id + " is being loaded. Please try again in a few seconds."})
-		return
+	}
+	return r
+}
+
+// answerPreview answers somebody who looks at a release, and reports whether it
+// did: what the release does not have the application answers to this person.
+func (p *publisher) answerPreview(x *exchange, id string) bool {
+	x.preview, x.release = true, id
+	r := p.previewed(x, id)
+	if r == nil {
+		return true
 	}
 	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
 		if page := r.find(x.r); page != nil {
 			page.serve(x)
-			return
+			return true
 		}
 	}
-	// The application answers this person, past the response cache.
 	x.r.Header[PreviewHeader] = []string{id}
-	p.e.pass(x)
+	return false
 }
 
 // servePreview answers what is below PreviewPath.
@@ -143,14 +150,7 @@ func (p *publisher) enter(x *exchange, id string) {
 		x.page(http.StatusForbidden, pageNoPreview)
 		return
 	}
-	r, known := p.ready(x.r.Context(), id)
-	switch {
-	case !known:
-		x.page(http.StatusGone, pageText{"This preview is over", "The release " + id + " was dropped."})
-		return
-	case r == nil:
-		x.retryAfter = 2
-		x.page(http.StatusServiceUnavailable, pageText{"Not loaded yet", "The release " + id + " is being loaded. Please try again in a few seconds."})
+	if p.previewed(x, id) == nil {
 		return
 	}
 	setPreviewCookie(x, id+"."+n.state.Sign(signedCookie, id, until), int(time.Until(until)/time.Second))

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dayfly-dev/dayfly/edge/publish"
+	"github.com/dayfly-dev/dayfly/edge/traffic"
 )
 
 // A release is one in memory. Its pages are never changed but for compressed
@@ -138,6 +139,7 @@ func withoutCampaign(query string) string {
 
 // serve answers GET and HEAD.
 func (p *publishedPage) serve(x *exchange) {
+	x.kind = traffic.Static
 	h := x.Header()
 	x.origin.tell(h)
 	for _, f := range p.header {
