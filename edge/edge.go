@@ -180,6 +180,11 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.published != nil && e.servePublished(x):
 	default:
 		e.answer(x)
+		if x.status == 0 && x.failure != "" {
+			// A client that ended only its own side must not read the 200 that the
+			// server writes for a handler that wrote nothing.
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 

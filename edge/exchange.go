@@ -70,9 +70,10 @@ func (x *exchange) Header() http.Header { return x.w.Header() }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *exchange) WriteHeader(status int) {
-	if x.r.TransferEncoding != nil && status >= 200 {
+	if status >= 200 && (x.r.TransferEncoding != nil || x.r.Header["Upgrade"] != nil && x.r.ProtoMajor == 1) {
 		// It may have had a length, too, by which who stands before us reads it
-		// (RFC 9112, section 6.3): what follows must not be taken for a request.
+		// (RFC 9112, section 6.3), or have gone on in another protocol at once: what
+		// follows must not be taken for a request.
 		x.w.Header().Set("Connection", "close")
 	}
 	x.headed(status, x.w.Header())

@@ -22,6 +22,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/dayfly-dev/dayfly/internal/http1"
 )
 
 var updateWire = flag.Bool("update-wire", false, "rewrite testdata/wire with what is now")
@@ -159,7 +161,7 @@ func wireSites(t *testing.T, comment, app string) (front, plain string) {
 		t.Fatal(err)
 	}
 	srv := Server(s.Edge)
-	go srv.Serve(l) // ends with Close
+	go srv.Serve(http1.Strict(l)) // ends with Close
 	t.Cleanup(func() { srv.Close() })
 	return s.addr, l.Addr().String()
 }

@@ -27,7 +27,7 @@ func netHTTP(t testing.TB, h http.Handler) string {
 	if overTLS {
 		l = tls.NewListener(l, serverTLS(t))
 	}
-	go func() { ended <- s.Serve(l) }()
+	go func() { ended <- s.Serve(Strict(l)) }()
 	t.Cleanup(func() { s.Close(); <-ended })
 	return l.Addr().String()
 }

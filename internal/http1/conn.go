@@ -120,7 +120,7 @@ func (c *conn) serve(rest []byte) {
 			c.tcp.SetDeadline(time.Time{})
 			rest := bytes.Clone(c.buf[c.r:c.w])
 			c.leave()
-			c.s.other.pass(c.beginning(rest))
+			c.s.other.pass(scanning(c.beginning(rest)))
 			return
 		}
 		if err != nil || !c.answer(n) {

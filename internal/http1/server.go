@@ -121,7 +121,7 @@ func (s *Server) begin(nc net.Conn) {
 		s.other.pass(tls.Server(nc, s.TLS))
 		return
 	default:
-		s.other.pass(nc)
+		s.other.pass(scanning(nc))
 		return
 	}
 	c, err := newConn(s, tcp, nc)
