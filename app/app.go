@@ -28,6 +28,7 @@ import (
 	"github.com/dayfly-dev/dayfly/app/supervise"
 	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/edge/publish"
+	"github.com/dayfly-dev/dayfly/edge/purgelog"
 	"github.com/dayfly-dev/dayfly/queue"
 	"github.com/dayfly-dev/dayfly/records"
 	"github.com/dayfly-dev/dayfly/task/payload"
@@ -81,6 +82,8 @@ type App struct {
 	maintenance maintaining
 	// purgeToken is what the processes purge the response cache with.
 	purgeToken string
+	// purges are those of all machines; nil without a response cache.
+	purges *purgelog.Follower
 	// drainSite takes no more requests and answers what was begun; nil without a site.
 	drainSite func(context.Context) error
 	history   *history

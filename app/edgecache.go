@@ -3,23 +3,17 @@ package app
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/dayfly-dev/dayfly/app/control"
-	"github.com/dayfly-dev/dayfly/edge"
 	"github.com/dayfly-dev/dayfly/edge/respcache"
 	"github.com/dayfly-dev/dayfly/internal/promtext"
 )
 
 // purgePath is where the application purges, on the dashboard's address.
 const purgePath = "/edge/purge"
-
-const maxPurge = 1 << 20 // bytes of a purge
 
 // responseCache is what [edge.cache] asks for; nil if there is none.
 func (a *App) responseCache() *respcache.Options {
@@ -70,31 +64,6 @@ func (a *App) besidePurge(next http.Handler) http.Handler {
 	})
 }
 
-func (c *controller) purge(w http.ResponseWriter, r *http.Request) { c.app.purge(w, r) }
-
-// purge answers a request that has a purge in JSON.
-func (a *App) purge(w http.ResponseWriter, r *http.Request) {
-	var p respcache.Purge
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurge))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("not understood: %w", err))
-		return
-	}
-	n, err := 0, edge.ErrNoCache
-	if a.edge != nil {
-		n, err = a.edge.Purge(p)
-	}
-	switch {
-	case errors.Is(err, edge.ErrNoCache):
-		refuse(w, http.StatusConflict, errors.New("there is no response cache: add [edge.cache] to the manifest"))
-	case err != nil:
-		refuse(w, http.StatusUnprocessableEntity, err)
-	default:
-		reply(w, control.Purged{Purged: n})
-	}
-}
-
 // responseCache is what the response cache counted.
 func (m *metrics) responseCache() []*promtext.Family {
 	if m.app.edge == nil {
@@ -124,6 +93,7 @@ func (m *metrics) responseCache() []*promtext.Family {
 		{promtext.Counter, "dayfly_edge_cache_renewals_total", "Requests the cache made by itself.", float64(s.Renewals)},
 		{promtext.Counter, "dayfly_edge_cache_evicted_total", "Answers that left memory or disk to make room.", float64(s.Evicted)},
 		{promtext.Counter, "dayfly_edge_cache_purged_total", "Answers that were purged.", float64(s.Purged)},
+		{promtext.Counter, "dayfly_edge_cache_coded_total", "Compressed forms that were made to be kept.", float64(s.Coded)},
 		{promtext.Gauge, "dayfly_edge_cache_objects", "Answers that are kept.", float64(s.Objects)},
 		{promtext.Gauge, "dayfly_edge_cache_memory_bytes", "Memory they take.", float64(s.Memory)},
 		{promtext.Gauge, "dayfly_edge_cache_memory_limit_bytes", "Memory they may take.", float64(s.MemoryMax)},

@@ -35,6 +35,7 @@ func (a *App) startSite(ctx context.Context) error {
 		func() error { return a.accessLog(&o) },
 		func() error { return a.publishing(ctx, &o) },
 		func() error { return a.openEdge(o) },
+		func() error { return a.followPurges(ctx) },
 		func() error { return a.serveSite(secure) },
 	} {
 		if err := step(); err != nil {

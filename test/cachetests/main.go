@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,9 +130,15 @@ func testEdge(ctx context.Context, node, script, folder, origin string, obey boo
 	if err := e.Await(ctx, "suite"); err != nil {
 		return nil, err
 	}
-	server := httptest.NewServer(http.Handler(e))
-	defer server.Close()
-	return test(ctx, node, script, folder, server.URL)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	front := edge.NewFront(edge.Server(e), nil) // as dayfly serves, the quick way of hits included
+	ended := make(chan error, 1)
+	go func() { ended <- front.Serve(l) }()
+	defer func() { front.Close(); <-ended }()
+	return test(ctx, node, script, folder, "http://"+l.Addr().String())
 }
 
 func test(ctx context.Context, node, script, folder, base string) ([]result, error) {
