@@ -170,7 +170,7 @@ func (m *Image) Size() uint32 { return m.size }
 
 // Used reports whether the segment has any record.
 func (m *Image) Used() bool {
-	for off := uint32(headerSize); m.readable && off+recordHead <= m.size; off += align {
+	for off := skipZeros(m.data, headerSize); m.readable && off+recordHead <= m.size; off = skipZeros(m.data, off+align) {
 		if _, _, ok := m.record(off); ok {
 			return true
 		}

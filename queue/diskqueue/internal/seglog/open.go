@@ -219,7 +219,7 @@ func (r *recovery) replaySegment(s *segment, off uint32) (span, error) {
 func (r *recovery) checkEnd(end span) error {
 	name := fileName(end.s.id)
 	left := false
-	for off := end.end; off+recordHead <= end.s.size; off += align {
+	for off := skipZeros(end.data, end.end); off+recordHead <= end.s.size; off = skipZeros(end.data, off+align) {
 		h, _, ok := parseRecord(end.data[off:], end.s.seed, off, end.s.size)
 		if !ok {
 			continue
@@ -260,7 +260,7 @@ func (r *recovery) used(s *segment) (bool, error) {
 	if _, err := f.ReadAt(data, 0); err != nil {
 		return false, fmt.Errorf("read %s: %w", fileName(s.id), err)
 	}
-	for off := uint32(headerSize); off+recordHead <= s.size; off += align {
+	for off := skipZeros(data, headerSize); off+recordHead <= s.size; off = skipZeros(data, off+align) {
 		if _, _, ok := parseRecord(data[off:], s.seed, off, s.size); ok {
 			return true, nil
 		}

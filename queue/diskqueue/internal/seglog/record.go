@@ -1,6 +1,7 @@
 package seglog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -76,4 +77,16 @@ func parseRecord(b []byte, seed, off, size uint32) (h head, payload []byte, ok b
 	}
 	payload = b[recordHead : recordHead+h.length]
 	return h, payload, crc32.Checksum(payload, castagnoli) == h.payload
+}
+
+var zeros [4096]byte
+
+// skipZeros returns the first place from off on, in steps of align, at which a
+// record may begin: its head is not all zeros, which nearly all of a segment is
+// while it is new. To compare is many times quicker than to parse at each place.
+func skipZeros(data []byte, off uint32) uint32 {
+	for uint64(off)+uint64(len(zeros)) <= uint64(len(data)) && bytes.Equal(data[off:int(off)+len(zeros)], zeros[:]) {
+		off += uint32(len(zeros)) - align // the head at the next place is half behind these
+	}
+	return off
 }

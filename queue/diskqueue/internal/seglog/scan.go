@@ -129,7 +129,7 @@ func (m *Image) clean(off uint32) bool {
 // marks finds all whole records behind a place.
 func (m *Image) marks(off uint32) []mark {
 	var found []mark
-	for off += align; off+recordHead <= m.size; off += align {
+	for off = skipZeros(m.data, off+align); off+recordHead <= m.size; off = skipZeros(m.data, off+align) {
 		if h, _, ok := m.record(off); ok {
 			found = append(found, mark{off, h.synced})
 		}
