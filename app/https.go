@@ -104,6 +104,13 @@ func (s *secured) start(e *edge.Edge, plain net.Listener) error {
 	a.onStop("certificates", func(context.Context) error { return source.Close() })
 	server := edge.Server(e)
 	server.TLSConfig = source.Config()
+	if a.records != nil {
+		tickets, err := cert.OpenTickets(cert.TicketOptions{Records: a.records, Log: a.log}, server.TLSConfig)
+		if err != nil {
+			return err
+		}
+		a.onStop("keys of TLS sessions", func(context.Context) error { return tickets.Close() })
+	}
 	// Every scanner that passes by fails a handshake.
 	server.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)
 	s.source.Store(&source)

@@ -5,8 +5,8 @@
 //
 // Each is a Source for the tls.Config of a listener: TLS 1.2 and 1.3 with Go's
 // defaults, ALPN for HTTP/2 and HTTP/1.1. Tickets by which a client resumes a
-// session are good with the process that gave them; with another it makes a full
-// handshake.
+// session are good with the process that gave them; OpenTickets has others take
+// them, too.
 package cert
 
 import "crypto/tls"
