@@ -25,6 +25,12 @@ func addressOf(u *url.URL) address {
 	return address(p)
 }
 
+// path is the address without its query.
+func (a address) path() string {
+	p, _, _ := strings.Cut(string(a), "?")
+	return p
+}
+
 // url is the address as one reads it; nil if it is none.
 func (a address) url() *url.URL {
 	u, err := url.ParseRequestURI(string(a))
@@ -66,7 +72,7 @@ func (s *Site) base(a address) *url.URL {
 
 // skipped reports whether an address is not to be asked for.
 func (s *Site) skipped(a address) bool {
-	p, _, _ := strings.Cut(string(a), "?")
+	p := a.path()
 	for _, pattern := range s.opt.Skip {
 		if matches(pattern, p) || matches(pattern, string(a)) {
 			return true

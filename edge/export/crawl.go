@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // crawl asks for the first addresses and then for all that the answers refer to.
@@ -129,9 +131,13 @@ func (c *crawler) take(a asked) {
 	base = p.resolveBase(base)
 	for _, r := range p.found {
 		to, _, ok := c.s.resolve(base, r.text)
-		if ok && r.use == useForm {
+		switch {
+		case !ok:
+		case r.of == refs.Form:
 			c.s.forms.add(string(to), string(a.address))
-		} else if ok {
+		case r.of == refs.Debug:
+			c.want(to, "", true) // that it is not there is no fault of the site
+		default:
 			c.want(to, a.address, false)
 		}
 	}
@@ -233,12 +239,12 @@ func (p *page) read() error {
 	if err != nil {
 		return err
 	}
-	walk(p.kind, data, func(text string, u use) string {
+	walk(p.kind, data, func(text string, of refs.Kind) string {
 		switch {
-		case u == useBase && p.base == "":
+		case of == refs.Base && p.base == "":
 			p.base = text
-		case u != useBase:
-			p.found = append(p.found, reference{text, u})
+		case of != refs.Base:
+			p.found = append(p.found, reference{text, of})
 		}
 		return text
 	})

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // A page is what the site answered for one address.
@@ -30,7 +32,7 @@ type page struct {
 // reference is one of a body.
 type reference struct {
 	text string
-	use  use
+	of   refs.Kind
 }
 
 // maxFrom is how many of those that refer to a page are remembered.
@@ -43,6 +45,8 @@ const (
 	kindOther kind = iota
 	kindHTML
 	kindCSS
+	kindJS
+	kindMap  // source maps
 	kindXML  // sitemaps and feeds
 	kindText // robots.txt
 )
@@ -56,6 +60,10 @@ func kindOf(a address, contentType string) kind {
 		return kindHTML
 	case t == "text/css":
 		return kindCSS
+	case t == "text/javascript" || t == "application/javascript" || t == "application/x-javascript":
+		return kindJS
+	case t == "application/json" && strings.HasSuffix(a.path(), ".map"):
+		return kindMap
 	case t == "image/svg+xml":
 		return kindOther
 	case t == "text/xml" || t == "application/xml" || strings.HasSuffix(t, "+xml"):

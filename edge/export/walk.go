@@ -3,37 +3,54 @@ package export
 import (
 	"bytes"
 	"encoding/xml"
+	"html"
+	"iter"
 	"strings"
-)
 
-// use is what a reference is for.
-type use int
-
-const (
-	useLink     use = iota // leads a person or a browser to it
-	useAbsolute            // is read away from its page, and so has its host: canonical, og:image, a sitemap
-	useForm                // what a form is sent to
-	useBase                // what the others are relative to
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // visit is called with each reference, unescaped, and returns what is to stand
 // in its place: the same where it is to stay, byte for byte.
-type visit func(text string, u use) string
+type visit func(text string, of refs.Kind) string
 
 // walk visits the references of a body and returns the body with what the
 // visits returned.
 func walk(k kind, data []byte, v visit) []byte {
 	switch k {
 	case kindHTML:
-		return walkHTML(data, v)
+		return replace(data, refs.HTML(data), v)
 	case kindCSS:
-		return walkCSS(data, v)
+		return replace(data, refs.CSS(data), v)
+	case kindJS:
+		return replace(data, refs.JavaScript(data), v)
+	case kindMap:
+		return replace(data, refs.SourceMap(data), v)
 	case kindXML:
 		return walkXML(data, v)
 	case kindText:
 		return walkRobots(data, v)
 	}
 	return data
+}
+
+func replace(data []byte, all iter.Seq[refs.Ref], v visit) []byte {
+	return refs.Replace(data, all, func(r refs.Ref) string {
+		if r.Kind == refs.Module && !isAddress(r.Text) {
+			return r.Text // a name, which an import map explains
+		}
+		return v(r.Text, r.Kind)
+	})
+}
+
+// isAddress reports whether a module's specifier is one.
+func isAddress(specifier string) bool {
+	for _, begin := range []string{"./", "../", "/", "http://", "https://"} {
+		if strings.HasPrefix(specifier, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // patch is a copy of data in which pieces are replaced, from front to back.
@@ -74,26 +91,24 @@ func walkXML(data []byte, v visit) []byte {
 			trimmed := strings.TrimSpace(text)
 			at := from + strings.Index(text, trimmed)
 			if absolute(trimmed) {
-				p.replace(at, at+len(trimmed), trimmed, useAbsolute, v)
+				p.replace(at, at+len(trimmed), v)
 			}
 		case xml.StartElement:
-			for _, a := range attributes(data[from:to]) {
-				if text := string(data[from+a.from : from+a.to]); absolute(text) && !strings.HasPrefix(a.name, "xmlns") {
-					p.replace(from+a.from, from+a.to, text, useAbsolute, v)
+			_, all := refs.Attributes(data[from:to])
+			for _, a := range all {
+				if absolute(a.Value) && !a.Bare && !strings.HasPrefix(a.Name, "xmlns") {
+					p.replace(from+a.Start, from+a.End, v)
 				}
 			}
 		}
 	}
 }
 
-// replace visits what stands in data[from:to], which is escaped as HTML and XML are.
-func (p *patch) replace(from, to int, raw string, u use, v visit) {
-	text := unescape(raw)
-	if to := v(text, u); to != text {
-		raw = escape(to)
-	}
-	if raw != string(p.data[from:to]) {
-		p.put(from, to, raw)
+// replace visits what stands in data[from:to], which is escaped as XML is.
+func (p *patch) replace(from, to int, v visit) {
+	text := html.UnescapeString(string(p.data[from:to]))
+	if out := v(text, refs.Absolute); out != text {
+		p.put(from, to, refs.Escape(out))
 	}
 }
 
@@ -111,7 +126,7 @@ func walkRobots(data []byte, v visit) []byte {
 		if ok && strings.EqualFold(strings.TrimSpace(string(name)), "sitemap") {
 			text := strings.TrimSpace(string(value))
 			from := at + len(name) + 1 + bytes.Index(value, []byte(text))
-			if to := v(text, useAbsolute); to != text {
+			if to := v(text, refs.Absolute); to != text {
 				p.put(from, from+len(text), to)
 			}
 		}

@@ -2,9 +2,10 @@ package export
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // TestWalk: what is found in a body, and what a body looks like in which each
@@ -20,14 +21,16 @@ func TestWalk(t *testing.T) {
 		"no value":       {kindHTML, `<a href><a href=""><a data-href="/x">`, "", `<a href><a href="NEW"><a data-href="/x">`},
 		"twice":          {kindHTML, `<a href="/a" href="/b">`, "/a", `<a href="NEW" href="/b">`},
 		"srcset":         {kindHTML, `<img srcset="/a.png 1x, /b.png 2x,/c.png, /d.png 100w">`, "/a.png /b.png /c.png /d.png", `<img srcset="NEW 1x, NEW 2x,NEW, NEW 100w">`},
-		"style":          {kindHTML, `<style>b{background:url(/a.png)}</style><p style="background:url('/b.png')">`, "/a.png /b.png", `<style>b{background:url("NEW")}</style><p style="background:url(&#34;NEW&#34;)">`},
-		"refresh":        {kindHTML, `<meta http-equiv=Refresh content="5; URL='/a'"><meta name=x content="5; url=/b">`, "/a", `<meta http-equiv=Refresh content="5; url=NEW"><meta name=x content="5; url=/b">`},
+		"style":          {kindHTML, `<style>b{background:url(/a.png)}</style><p style="background:url('/b.png')">`, "/a.png /b.png", `<style>b{background:url(NEW)}</style><p style="background:url('NEW')">`},
+		"refresh":        {kindHTML, `<meta http-equiv=Refresh content="5; URL='/a'"><meta name=x content="5; url=/b">`, "/a", `<meta http-equiv=Refresh content="5; URL='NEW'"><meta name=x content="5; url=/b">`},
 		"link":           {kindHTML, `<link rel=stylesheet href=/a.css><link rel="dns-prefetch" href="//x"><link rel=canonical href=/b>`, "/a.css /b", `<link rel=stylesheet href="NEW"><link rel="dns-prefetch" href="//x"><link rel=canonical href="NEW">`},
 		"open graph":     {kindHTML, `<meta property="og:image" content="/a.png"><meta name=description content="/b">`, "/a.png", `<meta property="og:image" content="NEW"><meta name=description content="/b">`},
 		"form":           {kindHTML, `<form action=/send><button formaction="/other">`, "/send /other", `<form action="NEW"><button formaction="NEW">`},
 		"svg":            {kindHTML, `<svg><use xlink:href="/i.svg#a"/></svg><p>`, "/i.svg#a", `<svg><use xlink:href="NEW"/></svg><p>`},
-		"css":            {kindCSS, `@import "/a.css"; @import url( '/b.css' ) print; b{background:url(/c\20 d.png)} /* url(/no) */ c{content:"url(/no)"}`, "/a.css /b.css /c d.png", `@import "NEW"; @import url( "NEW" ) print; b{background:url("NEW")} /* url(/no) */ c{content:"url(/no)"}`},
-		"image-set":      {kindCSS, `b{background:image-set("/a.png" 1x, url(/b.png) 2x);content:"/no"}`, "/a.png /b.png", `b{background:image-set("NEW" 1x, url("NEW") 2x);content:"/no"}`},
+		"css":            {kindCSS, `@import "/a.css"; @import url( '/b.css' ) print; b{background:url(/c\20 d.png)} /* url(/no) */ c{content:"url(/no)"}`, "/a.css /b.css /c d.png", `@import "NEW"; @import url( 'NEW' ) print; b{background:url(NEW)} /* url(/no) */ c{content:"url(/no)"}`},
+		"image-set":      {kindCSS, `b{background:image-set("/a.png" 1x, url(/b.png) 2x);content:"/no"}`, "/a.png /b.png", `b{background:image-set("NEW" 1x, url(NEW) 2x);content:"/no"}`},
+		"module":         {kindJS, `import "./a.js";import"lit";export*from '/b.js';import("https://x/c.js");new URL("w.js",import.meta.url)`, "./a.js /b.js https://x/c.js w.js", `import "NEW";import"lit";export*from 'NEW';import("NEW");new URL("NEW",import.meta.url)`},
+		"source map":     {kindMap, `{"sources":["a.ts","b.ts"],"sourcesContent":[null,"x"]}`, "a.ts", `{"sources":["NEW","b.ts"],"sourcesContent":[null,"x"]}`},
 		"sitemap":        {kindXML, `<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc> https://x/?a=1&amp;b=2 </loc></url></urlset>`, "https://x/?a=1&b=2", `<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc> NEW </loc></url></urlset>`},
 		"feed":           {kindXML, `<feed><link href="https://x/a" rel="self"/><title>see https://x/b</title></feed>`, "https://x/a", `<feed><link href="NEW" rel="self"/><title>see https://x/b</title></feed>`},
 		"robots":         {kindText, "User-agent: *\nSitemap: https://x/s.xml\r\nDisallow: /a", "https://x/s.xml", "User-agent: *\nSitemap: NEW\r\nDisallow: /a"},
@@ -36,7 +39,7 @@ func TestWalk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var found []string
-			same := walk(c.kind, []byte(c.in), func(text string, _ use) string {
+			same := walk(c.kind, []byte(c.in), func(text string, _ refs.Kind) string {
 				if text != "" {
 					found = append(found, text)
 				}
@@ -54,7 +57,7 @@ func TestWalk(t *testing.T) {
 			if c.found == "" && name != "no value" {
 				return
 			}
-			if out := walk(c.kind, []byte(c.in), func(string, use) string { return "NEW" }); string(out) != c.out {
+			if out := walk(c.kind, []byte(c.in), func(string, refs.Kind) string { return "NEW" }); string(out) != c.out {
 				t.Errorf("replaced:\n%s\nnot\n%s", out, c.out)
 			}
 		})
@@ -66,7 +69,7 @@ func TestWalk(t *testing.T) {
 func FuzzWalk(f *testing.F) {
 	for _, s := range []string{`<a href="/a&amp;b">`, `<img srcset="a 1x, b">`, `<style>@import "x";</style>`, `b{background:url(a)}`, `<a b='c`,
 		`<url><loc>http://x/</loc></url>`, "Sitemap: x", `<p style="background:url(&quot;x&quot;)">`, "<a href=/x/>", "url(", `<!doctype html><base href=//x>`} {
-		for k := range byte(5) {
+		for k := range byte(7) {
 			f.Add(k, []byte(s))
 		}
 	}
@@ -76,12 +79,12 @@ func FuzzWalk(f *testing.F) {
 		}
 		in := bytes.Clone(data)
 		n := 0
-		if out := walk(kind(k%5), data, func(text string, _ use) string { n++; return text }); !bytes.Equal(out, in) {
-			t.Fatalf("kind %d: %q came to be %q", k%5, in, out)
+		if out := walk(kind(k%7), data, func(text string, _ refs.Kind) string { n++; return text }); !bytes.Equal(out, in) {
+			t.Fatalf("kind %d: %q came to be %q", k%7, in, out)
 		}
-		walk(kind(k%5), data, func(string, use) string { return "http://new/&'\"<x> y" })
+		walk(kind(k%7), data, func(string, refs.Kind) string { return "http://new/&'\"<x> y" })
 		if !bytes.Equal(data, in) {
-			t.Fatalf("kind %d: what was looked through was changed: %q, %q", k%5, in, data)
+			t.Fatalf("kind %d: what was looked through was changed: %q, %q", k%7, in, data)
 		}
 	})
 }
@@ -136,16 +139,5 @@ func TestRelative(t *testing.T) {
 		if got := relative(c[0], c[1]); got != c[2] {
 			t.Errorf("%s → %s: %s, not %s", c[0], c[1], got, c[2])
 		}
-	}
-}
-
-func TestAttributes(t *testing.T) {
-	tag := []byte(`<a  href = "x>y" b='' c d=e/ f = g>`)
-	var got []string
-	for _, a := range attributes(tag) {
-		got = append(got, a.name+"="+string(tag[a.from:a.to]))
-	}
-	if want := []string{"href=x>y", "b=", "d=e/", "f=g"}; !slices.Equal(got, want) {
-		t.Errorf("%q, not %q", got, want)
 	}
 }

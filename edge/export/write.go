@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // File is one of the copy.
@@ -46,7 +48,7 @@ func (s *Site) Write(ctx context.Context, to Destination) error {
 		switch {
 		case f == nil:
 			continue
-		case p.kind == kindOther || p.kind == kindCSS:
+		case p.kind == kindOther || p.kind == kindCSS || p.kind == kindJS || p.kind == kindMap:
 			first = append(first, f)
 		case f.Name == "index.html" || p.kind == kindXML || p.kind == kindText:
 			last = append(last, f)
@@ -114,7 +116,7 @@ func (inMemory) Close() error { return nil }
 
 // leadingOn is a page that leads to another address.
 func leadingOn(to string) string {
-	to = escape(to)
+	to = refs.Escape(to)
 	return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>` + to + `</title>
 <link rel="canonical" href="` + to + `"><meta http-equiv="refresh" content="0; url=` + to + `">
@@ -126,30 +128,30 @@ func leadingOn(to string) string {
 // leadsTo is where the copy of a redirect leads.
 func (s *Site) leadsTo(a address) string {
 	p := s.pages[a]
-	return s.refer(p.name, s.base(a), p.to, useLink)
+	return s.refer(p.name, s.base(a), p.to, refs.Link)
 }
 
 // rewrite has the references of a page lead to the copies.
 func (s *Site) rewrite(a address, p *page, name string, data []byte) []byte {
 	base := p.resolveBase(s.base(a))
-	return walk(p.kind, data, func(text string, u use) string {
-		if u == useBase {
+	return walk(p.kind, data, func(text string, of refs.Kind) string {
+		if of == refs.Base {
 			if s.opt.Layout == Files {
 				return "./" // what follows is relative to the copy
 			}
 			return text
 		}
-		return s.refer(name, base, text, u)
+		return s.refer(name, base, text, of)
 	})
 }
 
 // refer is what stands in the copy for a reference of the file of that name.
-func (s *Site) refer(name string, base *url.URL, text string, u use) string {
+func (s *Site) refer(name string, base *url.URL, text string, of refs.Kind) string {
 	to, fragment, ok := s.resolve(base, text)
 	if !ok {
 		return text
 	}
-	if u == useForm {
+	if of == refs.Form {
 		return s.atApp(to, text)
 	}
 	last, outside := s.final(to)
@@ -162,14 +164,18 @@ func (s *Site) refer(name string, base *url.URL, text string, u use) string {
 		return s.atApp(to, text)
 	case p.name == "" || p.problem() != "":
 		return text
-	case u == useAbsolute && s.opt.Base != nil:
+	case of == refs.Absolute && s.opt.Base != nil:
 		return strings.TrimSuffix(s.opt.Base.String(), "/") + public(p.name) + fragment
-	case u == useAbsolute:
+	case of == refs.Absolute:
 		return text
 	case s.opt.Layout == Addresses && s.link(name, p.name) == string(last) && last == to:
 		return s.hostless(text, to, fragment)
 	}
-	return s.link(name, p.name) + fragment
+	link := s.link(name, p.name)
+	if of == refs.Module && !isAddress(link) {
+		link = "./" + link // else it would read as a name
+	}
+	return link + fragment
 }
 
 // atApp is a reference to the application that stays one.

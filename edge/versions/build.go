@@ -180,8 +180,11 @@ func (f *File) written(deps []*Version) []byte {
 			continue
 		}
 		text := ref.before + encoded(path.Base(d.Address), "") + ref.after
-		if ref.integrity {
+		switch {
+		case ref.integrity:
 			text = newIntegrity(ref.text, d)
+		case ref.whole != nil:
+			text = ref.whole.Quote(text)
 		}
 		out.Write(f.Data[at:ref.start])
 		out.WriteString(text)

@@ -8,11 +8,13 @@ import (
 	"strings"
 )
 
-// sums are the hashes of Subresource Integrity (section 3.2), the strongest last.
-var sums = []struct {
+type sum struct {
 	name string
 	sum  func([]byte) []byte
-}{
+}
+
+// sums are the hashes of Subresource Integrity (section 3.2), the strongest last.
+var sums = []sum{
 	{"sha256", func(b []byte) []byte { s := sha256.Sum256(b); return s[:] }},
 	{"sha384", func(b []byte) []byte { s := sha512.Sum384(b); return s[:] }},
 	{"sha512", func(b []byte) []byte { s := sha512.Sum512(b); return s[:] }},

@@ -2,10 +2,8 @@
 // rewrites the references between them, so that a file's address changes with
 // everything it refers to as well.
 //
-// Read finds the references of one file: url(), @import and image-set() in CSS;
-// the attributes, styles, scripts and import maps of HTML; import, export from,
-// import() and import.meta.resolve() of a literal, and new URL("…",
-// import.meta.url) in JavaScript; sourceMappingURL, and the sources that a source
+// Read finds the references of one file, by package refs: what pages, style sheets
+// and scripts load; sourceMappingURL, and the sources that a source
 // map does not contain itself. Build gives all files their addresses. References
 // to files that are not there, to other sites and to other paths of this one are
 // left as they are, and so is every other byte.
@@ -21,6 +19,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 const (
@@ -43,12 +43,13 @@ type File struct {
 
 // A reference is a place in a file that names another.
 type reference struct {
-	start, end    int    // of what is replaced
-	before, after string // what is written around the target's new base name
-	target        string // a name that may or may not be there
-	text          string // as written, for problems
-	integrity     bool   // the place holds the target's integrity, not its address
-	quiet         bool   // it is no problem if the target is not there
+	start, end    int       // of what is replaced
+	before, after string    // what is written around the target's new base name
+	whole         *refs.Ref // where all of it is written anew; else nil
+	target        string    // a name that may or may not be there
+	text          string    // as written, for problems
+	integrity     bool      // the place holds the target's integrity, not its address
+	quiet         bool      // it is no problem if the target is not there
 }
 
 // A Version is a file under its address, with its references rewritten. It is
@@ -76,44 +77,6 @@ type Problem struct {
 	File string `json:"file"`
 	Line int    `json:"line"` // from 1
 	Text string `json:"text"`
-}
-
-// Read looks a file through. Its name is below the folder, with slashes; prefix
-// is the path under which the folder is served, such as "/static/". data must
-// not change afterwards.
-func Read(name, prefix string, data []byte) *File {
-	f := &File{Name: name, Data: data}
-	r := &reader{file: f, base: resolver{dir: prefix + dirOf(name), prefix: prefix}}
-	var read func(data []byte, at int)
-	switch strings.ToLower(path.Ext(name)) {
-	case ".css":
-		read = r.css
-	case ".js", ".mjs":
-		read = r.js
-	case ".html", ".htm":
-		read = r.html
-	case ".map":
-		read = r.sourceMap
-	default:
-		return f
-	}
-	if len(data) > MaxRead {
-		f.unread, f.line = "larger than 16 MiB: references in it are left as they are", 1
-		return f
-	}
-	read(data, 0)
-	// Parts of a page that are read twice, or a script that was found broken
-	// halfway, leave nothing that could be written over.
-	slices.SortStableFunc(f.refs, func(a, b reference) int { return a.start - b.start })
-	end := 0
-	f.refs = slices.DeleteFunc(f.refs, func(x reference) bool {
-		if x.start < end {
-			return true
-		}
-		end = x.end
-		return false
-	})
-	return f
 }
 
 // dirOf is the folder of a name, with a slash at its end, or "".

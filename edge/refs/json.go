@@ -1,10 +1,11 @@
-package versions
+package refs
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -13,7 +14,6 @@ type jsonText struct {
 	key        bool // it is a key itself
 	value      string
 	start, end int
-	escaped    bool
 }
 
 // maxLevels is how deep a JSON text is followed; a source map has three levels.
@@ -60,7 +60,6 @@ func jsonTexts(data []byte, each func(path []string, t *jsonText)) bool {
 		case string:
 			t := &jsonText{value: v, end: end - 1}
 			t.start = quoted(data, end)
-			t.escaped = t.start < 0 || string(data[t.start:t.end]) != v
 			if n > 0 && !levels[n-1].list && levels[n-1].key {
 				t.key = true
 				each(path[:n-1], t)
@@ -96,20 +95,27 @@ func quoted(data []byte, end int) int {
 	return -1
 }
 
-// sourceMap finds the sources that a source map names and does not contain. Those
+// SourceMap finds the sources that a source map names and does not contain. Those
 // it contains are names for people, and the file it is for is not loaded from
 // here (ECMA-426, section 9).
-func (r *reader) sourceMap(data []byte, _ int) {
+func SourceMap(data []byte) iter.Seq[Ref] {
+	return scan(data, (*scanner).sourceMap)
+}
+
+func (s *scanner) sourceMap() {
 	var (
 		sources []jsonText
 		missing = map[int]bool{} // by place in sourcesContent
 		content int
 		root    string
 	)
-	ok := jsonTexts(data, func(path []string, t *jsonText) {
+	ok := jsonTexts(s.data, func(path []string, t *jsonText) {
 		switch {
 		case t != nil && t.key:
-		case len(path) == 2 && path[0] == "sources" && path[1] == "*" && t != nil:
+		case len(path) == 2 && path[0] == "sources" && path[1] == "*":
+			if t == nil {
+				t = &jsonText{start: -1} // not known, but it counts
+			}
 			sources = append(sources, *t)
 		case len(path) == 2 && path[0] == "sourcesContent" && path[1] == "*":
 			missing[content] = t == nil
@@ -121,9 +127,9 @@ func (r *reader) sourceMap(data []byte, _ int) {
 	if !ok || root != "" {
 		return // with a root, a source means something else
 	}
-	for i, s := range sources {
+	for i, t := range sources {
 		if none, known := missing[i]; none || !known {
-			r.quietly(s.value, s.start, s.end, s.escaped)
+			s.json(place{}, Debug, t)
 		}
 	}
 }
@@ -131,7 +137,7 @@ func (r *reader) sourceMap(data []byte, _ int) {
 // importMap finds the addresses in an import map, and those of its keys that are
 // addresses: modules that name them are rewritten as well. A key or an address
 // that ends with a slash stands for a folder, and stays.
-func (r *reader) importMap(data []byte, at int) {
+func (s *scanner) importMap(data []byte, p place) {
 	jsonTexts(data, func(path []string, t *jsonText) {
 		if t == nil || len(path) == 0 {
 			return
@@ -140,8 +146,17 @@ func (r *reader) importMap(data []byte, at int) {
 		case path[0] == "imports" && (t.key && len(path) == 1 || !t.key && len(path) == 2),
 			path[0] == "scopes" && (t.key && len(path) <= 2 || !t.key && len(path) == 3):
 			if !strings.HasSuffix(t.value, "/") {
-				r.relative(t.value, at+t.start, at+t.end, t.escaped)
+				s.json(p, Module, *t)
 			}
 		}
 	})
+}
+
+func (s *scanner) json(p place, kind Kind, t jsonText) {
+	if t.start < 0 {
+		return
+	}
+	r := s.ref(p, kind, t.value, t.start, t.end)
+	r.in = inJSON
+	s.emit(r)
 }

@@ -1,4 +1,4 @@
-package versions
+package refs
 
 import "github.com/tdewolff/parse/v2/js"
 

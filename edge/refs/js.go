@@ -1,9 +1,10 @@
-package versions
+package refs
 
 import (
 	"bytes"
 	"errors"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -39,27 +40,34 @@ func (t *recent) is(from int, texts ...string) bool {
 	return true
 }
 
-// js finds the references of a script or a module. One that cannot be read to
-// its end is left as it is: then a place could be a reference or part of
-// something else.
+// JavaScript finds the references of a script or a module: import, export from,
+// import() and import.meta.resolve() of a literal, new URL("…", import.meta.url),
+// and the source map. One that cannot be read to its end has none, but an Unread:
+// there a place could be a reference or part of something else.
 //
 // A parser would tell the same, but takes many times the memory, knows no syntax
 // newer than itself, and one that calls itself for what is nested ends the
 // process on a file that is nested deeply enough.
-func (r *reader) js(data []byte, at int) {
-	before := len(r.file.refs)
-	s := script{reader: r, at: at}
-	if offset, ok := s.scan(data); !ok {
-		r.file.refs = r.file.refs[:before]
-		r.file.unread = "not understood as JavaScript: references in it are left as they are"
-		r.file.line = 1 + bytes.Count(r.file.Data[:min(at+offset, len(r.file.Data))], []byte{'\n'})
+func JavaScript(data []byte) iter.Seq[Ref] {
+	return scan(data, func(s *scanner) { s.js(s.data, place{}) })
+}
+
+func (s *scanner) js(data []byte, p place) {
+	c := script{scanner: s, place: p}
+	if offset, ok := c.scan(data); !ok {
+		s.emit(Ref{Kind: Unread, Start: p.at + offset, End: p.at + offset})
+		return
+	}
+	for _, r := range c.refs {
+		s.emit(r)
 	}
 }
 
 // A script is one that is being read.
 type script struct {
-	*reader
-	at     int // of the script in the file
+	*scanner
+	place
+	refs   []Ref // until it is known that it can be read
 	tokens recent
 	nest   nesting
 	clause bool // between import or export and from
@@ -71,8 +79,11 @@ func (s *script) scan(data []byte) (offset int, ok bool) {
 			return 0, true
 		}
 	}
-	lexer := js.NewLexer(parse.NewInputBytes(bytes.Clone(data[offset:])))
+	lexer := js.NewLexer(parse.NewInputBytes(data[offset:len(data):len(data)]))
 	for {
+		if len(s.refs) > MaxRefs {
+			return offset, false
+		}
 		kind, text := lexer.Next()
 		if (kind == js.DivToken || kind == js.DivEqToken) && s.nest.operand(&s.tokens) {
 			kind, text = lexer.RegExp()
@@ -87,9 +98,11 @@ func (s *script) scan(data []byte) (offset int, ok bool) {
 			return start, errors.Is(lexer.Err(), io.EOF) && start == len(data) && s.nest.depth() == 0
 		case js.WhitespaceToken, js.LineTerminatorToken:
 		case js.CommentToken, js.CommentLineTerminatorToken:
-			s.mapComment(text, s.at+start)
+			if r, ok := s.mapComment(s.place, text, start); ok {
+				s.refs = append(s.refs, r)
+			}
 		default:
-			t := token{kind, text, s.at + start, s.at + offset}
+			t := token{kind, text, start, offset}
 			if !s.nest.next(&s.tokens, t) {
 				return start, false
 			}
@@ -123,7 +136,7 @@ func (s *script) look(t token) {
 	case p.is(1, "(", "resolve", ".", "meta", ".", "import") && !member(p, 7):
 		s.specifier(p[0])
 	case p.is(0, "url", ".", "meta", ".", "import", ",") && literal(p[6].kind) && p.is(7, "(", "URL"):
-		s.literal(p[6], s.url)
+		s.literal(p[6], Load)
 	}
 }
 
@@ -142,19 +155,17 @@ func clauseToken(t js.TokenType) bool {
 // literal is true of a string, also one in backquotes with nothing put in.
 func literal(t js.TokenType) bool { return t == js.StringToken || t == js.TemplateToken }
 
-// specifier is a module's: one that does not begin with a dot or a slash is a
-// name, which an import map explains.
-func (s *script) specifier(t token) { s.literal(t, s.relative) }
+// specifier is a module's.
+func (s *script) specifier(t token) { s.literal(t, Module) }
 
-func (s *script) literal(t token, found func(text string, start, end int, escaped bool)) {
+func (s *script) literal(t token, kind Kind) {
 	inner := t.text[1 : len(t.text)-1]
-	text, ok := unescapeJS(inner)
-	if ok {
-		found(text, t.start+1, t.end-1, text != string(inner))
+	if text, ok := unescapeJS(inner); ok {
+		r := s.ref(s.place, kind, text, t.start+1, t.end-1)
+		r.in, r.quote = inJS, t.text[0]
+		s.refs = append(s.refs, r)
 	}
 }
-
-func (s *script) url(text string, start, end int, escaped bool) { s.found(text, start, end, escaped) }
 
 // unescapeJS is what a string literal says; false for escapes that no address
 // needs.
