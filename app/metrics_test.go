@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		`dayfly_schedule_failed{schedule=never}`:                                  0,
 		`dayfly_info{app=metered,version=v1}`:                                     1,
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for wrong := differences(t, dashboard, want); len(wrong) > 0; wrong = differences(t, dashboard, want) {
 		if time.Now().After(deadline) {
 			t.Fatal(strings.Join(wrong, "\n"))
@@ -112,7 +112,7 @@ queue = "idle"
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
 			t.Error(err)

@@ -93,7 +93,7 @@ func sqsClient(t *testing.T, all *queue.Service) *sqs.Client {
 	}
 	h := httptest.NewServer(g)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		server.Shutdown(ctx)
 		h.Close()
@@ -130,7 +130,7 @@ func (r *effectRig) run(queue string, n int, f func(context.Context, string) err
 		select {
 		case x := <-r.runs:
 			all = append(all, x)
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			r.Fatalf("%d of %d results within a minute", len(all), n)
 		}
 	}

@@ -28,7 +28,7 @@ func serve(t *testing.T) *gcblob.Bucket {
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)

@@ -82,7 +82,7 @@ func TestGRPC(t *testing.T) {
 	url, calls, _ := newGRPC(t)
 	s.addURL(t, "web.1", url)
 	c := grpcClient(t, s.addr)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
 	var trailer metadata.MD
@@ -128,7 +128,7 @@ func TestGRPCRetry(t *testing.T) {
 	s.addURL(t, "web.2", url)
 	stop()
 	c := grpcClient(t, s.addr)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for range 4 {
 		if err := c.Invoke(ctx, "/test.Echo/Unary", wrapperspb.String("x"), new(wrapperspb.StringValue)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -24,7 +23,7 @@ func TestScriptInBrowser(t *testing.T) {
 	})
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(chromedp.ExecPath(chromium), chromedp.NoSandbox))
 	defer cancel()
-	ctx, cancelTimeout := context.WithTimeout(ctx, time.Minute)
+	ctx, cancelTimeout := context.WithTimeout(ctx, patience)
 	defer cancelTimeout()
 	for from, want := range map[string][2]string{
 		"/daily/?/updates/a/?page=2&q=a%20b%2Bc#part": {"?page=2&q=a%20b%2Bc&" + dailyUTM, "/updates/a/?page=2&q=a%20b%2Bc#part"},

@@ -203,7 +203,7 @@ func talk(t *testing.T, address, before string, request []byte) []byte {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	sent := slices.Concat([]byte(before), wireBytes(t, request), []byte(lastly))
 	go c.Write(sent) // what is refused early is not read to its end
 	in := bufio.NewReader(c)
@@ -311,7 +311,7 @@ func (w *witness) seen() []byte {
 
 func (w *witness) serve(c net.Conn) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	var raw bytes.Buffer
 	in := bufio.NewReader(io.TeeReader(c, &raw))
 	for {

@@ -67,7 +67,7 @@ func newObjects(t *testing.T) *objects {
 		o.bucket.Close()
 		h.CloseClientConnections()
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)

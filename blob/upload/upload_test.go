@@ -67,7 +67,7 @@ func newStore(t *testing.T, dir string) *store {
 	}))
 	t.Cleanup(func() {
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)

@@ -37,7 +37,7 @@ func TestMemccapable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, tool, "-a", "-h", host, "-p", port).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "FAIL") || !strings.Contains(string(out), "All tests passed") {
@@ -47,7 +47,7 @@ func TestMemccapable(t *testing.T) {
 
 func run(t *testing.T, program string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {

@@ -211,7 +211,7 @@ func TestClientsThatNeverRead(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("Close waits for clients that never read")
 	}
 }

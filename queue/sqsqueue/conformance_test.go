@@ -68,7 +68,7 @@ func listen(t *testing.T, dir string) (*endpoint, error) {
 }
 
 func (e *endpoint) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	e.server.Shutdown(ctx)
 	err := e.http.Shutdown(ctx)

@@ -57,7 +57,7 @@ func listen(t testing.TB) *endpoint {
 	go func() { served <- h.Serve(l) }()
 	e.url = "http://" + l.Addr().String()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		e.server.Shutdown(ctx)
 		if err := h.Shutdown(ctx); err != nil {

@@ -39,7 +39,7 @@ func embeddedIn(t testing.TB, dir string) string {
 	t.Cleanup(func() {
 		h.CloseClientConnections()
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)

@@ -58,7 +58,7 @@ func newFaultRig(t *testing.T, records string, all []plan) *faultRig {
 	}
 	h := httptest.NewServer(g)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		server.Shutdown(ctx)
 		h.Close()
@@ -91,7 +91,7 @@ func memcached(t *testing.T) string {
 	}
 	go s.Serve(l) // ends with Shutdown
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		s.Shutdown(ctx)
 		engine.Close()

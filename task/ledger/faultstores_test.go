@@ -50,7 +50,7 @@ func s3Records(t *testing.T) string {
 	t.Cleanup(func() {
 		h.CloseClientConnections()
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)

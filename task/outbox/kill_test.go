@@ -153,7 +153,7 @@ func serve(t *testing.T, s *queue.Service) string {
 	h := httptest.NewServer(g)
 	t.Cleanup(func() {
 		h.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			t.Error(err)

@@ -56,7 +56,7 @@ var stores = map[string]func(t *testing.T, n int) []Ticks{
 		h := httptest.NewServer(s)
 		t.Cleanup(func() {
 			h.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
 			if err := s.Shutdown(ctx); err != nil {
 				t.Error(err)

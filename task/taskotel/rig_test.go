@@ -71,7 +71,7 @@ func (r *rig) work(tel *taskotel.Telemetry, n int, tasks ...task.Definition) []t
 		select {
 		case x := <-r.results:
 			all = append(all, x)
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			r.Fatalf("%d of %d results within a minute: %v", len(all), n, all)
 		}
 	}

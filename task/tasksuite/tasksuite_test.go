@@ -206,7 +206,7 @@ func payloads(t testing.TB) *payload.Store {
 func serve(t testing.TB, h http.Handler, shutdown func(context.Context) error) string {
 	s := httptest.NewServer(h)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := shutdown(ctx); err != nil {
 			t.Error(err)
