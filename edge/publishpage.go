@@ -34,6 +34,7 @@ type previewData struct {
 
 type previewList struct {
 	Title string
+	Total int
 	Links []previewLink
 	Gone  bool // there is nothing to open
 	More  int
@@ -89,7 +90,7 @@ func firstPage(r *release) string {
 }
 
 func listed(title string, keys []string, gone bool) previewList {
-	l := previewList{Title: title, Gone: gone}
+	l := previewList{Title: title, Total: len(keys), Gone: gone}
 	for _, key := range keys {
 		if len(l.Links) == mostListed {
 			l.More = len(keys) - mostListed

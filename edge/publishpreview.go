@@ -209,9 +209,13 @@ func (x *exchange) private() {
 	}
 }
 
+// daysAndHours is a time in the unit that people would say.
 func daysAndHours(d time.Duration) string {
 	if d >= 48*time.Hour {
 		return strconv.Itoa(int(d/(24*time.Hour))) + " days"
 	}
-	return d.Round(time.Minute).String()
+	if d >= 2*time.Hour {
+		return strconv.Itoa(int(d.Round(time.Hour)/time.Hour)) + " hours"
+	}
+	return strconv.Itoa(int(d.Round(time.Minute)/time.Minute)) + " minutes"
 }
