@@ -232,9 +232,13 @@ func (c *conn) setIdle(idle bool) (was bool) {
 // closeIdle closes the connection if it waits for a request. One with TLS
 // closes itself, for it has to say so to its client, which may take time.
 func (c *conn) closeIdle() {
+	c.mu.Lock()
+	was, secure := c.idle, c.secure
+	c.idle = false
+	c.mu.Unlock()
 	switch {
-	case !c.setIdle(false):
-	case c.secure != nil:
+	case !was:
+	case secure != nil:
 		c.limits.expire()
 	default:
 		c.tcp.Close()

@@ -53,6 +53,9 @@ type Server struct {
 	ctx   context.Context // of all requests; ends with Close
 	end   context.CancelFunc
 
+	most   int          // connections; beyond it those that wait are closed
+	shedAt atomic.Int64 // when that was last said, Unix seconds
+
 	stopping  atomic.Bool // set under mu
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -66,6 +69,7 @@ func (s *Server) init() {
 			s.Log = slog.New(slog.DiscardHandler)
 		}
 		s.ctx, s.end = context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, s.HTTP))
+		s.most = mostConns()
 		s.other = newHandover()
 		s.listeners = map[net.Listener]struct{}{}
 		s.conns = map[*conn]struct{}{}
@@ -98,6 +102,10 @@ func (s *Server) Serve(l net.Listener) error {
 			return err
 		}
 		// Out of descriptors, mostly: connections that end give some back.
+		if outOfDescriptors(err) && s.shed(err.Error()) > 0 {
+			time.Sleep(time.Millisecond) // for them to be closed
+			continue
+		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		s.Log.Warn("cannot accept a connection", "error", err, "pause", pause)
 		time.Sleep(pause)
@@ -132,7 +140,11 @@ func (s *Server) begin(nc net.Conn) {
 		return
 	}
 	s.conns[c] = struct{}{}
+	many := len(s.conns) > s.most
 	s.mu.Unlock()
+	if many {
+		s.shed("some are kept for answering")
+	}
 	if s.TLS == nil && !behind {
 		go c.serve(nil) // ends with the connection, or when it passes to net/http
 		return

@@ -17,11 +17,17 @@ import (
 // serve starts a server on loopback that ends with the test.
 func serve(t testing.TB, h http.Handler) (address string, s *Server) {
 	t.Helper()
+	return serveWithin(t, h, 10*time.Second)
+}
+
+// serveWithin is serve with a bound for heads.
+func serveWithin(t testing.TB, h http.Handler, header time.Duration) (address string, s *Server) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &Server{HTTP: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}
+	s = &Server{HTTP: &http.Server{Handler: h, ReadHeaderTimeout: header, MaxHeaderBytes: 64 << 10}}
 	if overTLS {
 		s.TLS = serverTLS(t)
 	}

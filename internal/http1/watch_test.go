@@ -89,8 +89,7 @@ func TestAfterWatch(t *testing.T) {
 		time.Sleep(2 * watchAfter)
 		echo(w, r)
 	})
-	address, s := serve(t, slow)
-	s.HTTP.ReadHeaderTimeout = time.Second
+	address, s := serveWithin(t, slow, time.Second)
 	client := client()
 	for i := range 8 {
 		size := []int{2, 100_000}[i%2]
