@@ -115,7 +115,7 @@ func TestTooSlow(t *testing.T) {
 
 // A conversation may take its time once the application has begun its answer.
 func TestConversationsHaveTime(t *testing.T) {
-	s := newSite(t, Options{Bodies: Bodies{Grace: 200 * time.Millisecond, Stall: 200 * time.Millisecond}})
+	s := newSite(t, Options{Bodies: Bodies{Grace: 2 * time.Second, Stall: 2 * time.Second}})
 	s.add(t, "web.1", func(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).EnableFullDuplex()
 		http.NewResponseController(w).Flush()
@@ -126,7 +126,7 @@ func TestConversationsHaveTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // what is tested is that nothing happens
+	time.Sleep(3 * time.Second) // what is tested is that nothing happens
 	io.WriteString(c, "5\r\nhello\r\n0\r\n\r\n")
 	if text, err := io.ReadAll(res.Body); string(text) != "hello" || err != nil {
 		t.Errorf("%q %v", text, err)
