@@ -124,7 +124,7 @@ func (g *greetings) throughKills(tasks int) {
 	seed := number(g.t, "DAYFLY_ANY_SEED", int(time.Now().UnixNano()&0x7fffffff))
 	g.t.Logf("seed %d: %d tasks (DAYFLY_ANY_SEED=%d repeats the moments)", seed, tasks, seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	ctx, cancel := context.WithTimeout(g.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(g.t.Context(), 15*time.Minute)
 	defer cancel()
 	var producers sync.WaitGroup
 	const producersN = 6

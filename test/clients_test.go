@@ -76,7 +76,7 @@ public = true
 // client runs a client of others in the environment that dayfly prints.
 func (h *house) client(t *testing.T, env []string, command ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), env...)

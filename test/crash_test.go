@@ -61,7 +61,7 @@ smtp = "127.0.0.1:0"
 	q, payloads := client(t, h.env), objectClient(t, h.env)
 	var acknowledged sync.Map // key → true
 	var count atomic.Int64
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var producers sync.WaitGroup
 	const producersN = 16

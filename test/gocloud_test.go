@@ -43,7 +43,7 @@ func TestGoCloudConformance(t *testing.T) {
 	dir := application(t, "name = \"gocloud\"\n"+anyPorts)
 	h := up(t, dir, filepath.Join(dir, ".dayfly"))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "tool", "test2json", suite, "-test.v=test2json", "-record", "-test.run", "^(TestConformance|TestFIFO$)")
 	cmd.Dir = t.TempDir() // where they leave their recordings

@@ -75,7 +75,7 @@ func TestTopics(t *testing.T) {
 		{python, "clients/sns_boto3.py", h.env["AWS_ENDPOINT_URL"]},
 		{python, "clients/sns_awscli.py", h.env["AWS_ENDPOINT_URL"]},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 		cmd := exec.CommandContext(ctx, client[0], client[1:]...)
 		cmd.Env = os.Environ()
 		for k, v := range h.env {

@@ -43,7 +43,7 @@ smtp = "127.0.0.1:0"
 	subscribeQueue(t, client, topic, queueARN(h.env, "raw"), map[string]string{"RawMessageDelivery": "true"})
 	subscribeQueue(t, client, topic, queueARN(h.env, "wrapped"), nil)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var published, subscribed sync.Map
 	var count atomic.Int64

@@ -45,14 +45,6 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// free is an address at which nothing listens.
-func free(t *testing.T) string {
-	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func run(t *testing.T, env []string, command string, args ...string) {
 	t.Helper()
 	c := exec.Command(command, args...)
@@ -97,7 +89,7 @@ func startAuthority(t *testing.T, plain, secure net.Addr, life time.Duration) au
 		return path
 	}
 	port := func(a net.Addr) int { return a.(*net.TCPAddr).Port }
-	api, management, names := free(t), free(t), free(t)
+	api, management, names := need.Address(t), need.Address(t), need.Address(t)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": api, "managementListenAddress": management, "httpPort": port(plain), "tlsPort": port(secure),
 		"certificate": write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]})),
@@ -108,7 +100,7 @@ func startAuthority(t *testing.T, plain, secure net.Addr, life time.Duration) au
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, nil, dns, "-dnsserver", names, "-management", free(t), "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
+	run(t, nil, dns, "-dnsserver", names, "-management", need.Address(t), "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
 	run(t, []string{"PEBBLE_VA_NOSLEEP=1"}, pebble, "-config", write("pebble.json", config), "-dnsserver", names)
 	a := authority{directory: "https://" + api + "/dir", server: x509.NewCertPool(), issuer: x509.NewCertPool()}
 	a.server.AddCert(root.Cert)
@@ -180,7 +172,7 @@ func TestHTTP01(t *testing.T) {
 	plain, secure := listen(t), listen(t)
 	a := startAuthority(t, plain.Addr(), secure.Addr(), 15*time.Second)
 	store := records.New(memrecords.New())
-	nowhere := "https://" + free(t) + "/dir"
+	nowhere := "https://" + need.Address(t) + "/dir"
 	other := open(t, cert.ACME{Hosts: []string{"other.example"}, Directory: nowhere, HTTP: plain.Addr(), Records: store})
 	serveHTTP(t, plain, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !other.Challenge(w, r) {
@@ -234,7 +226,7 @@ func TestTLSALPN01(t *testing.T) {
 // error but in the log.
 func TestNoAuthority(t *testing.T) {
 	secure := listen(t)
-	a := open(t, cert.ACME{Hosts: []string{host}, Directory: "https://" + free(t) + "/dir", HTTPS: secure.Addr(), Records: records.New(memrecords.New())})
+	a := open(t, cert.ACME{Hosts: []string{host}, Directory: "https://" + need.Address(t) + "/dir", HTTPS: secure.Addr(), Records: records.New(memrecords.New())})
 	serve(t, secure, a.Config())
 	if _, err := leaf(t, secure, x509.NewCertPool()); err == nil || a.Ready() {
 		t.Error("a certificate from nowhere")
