@@ -183,7 +183,12 @@ func TestQuickSame(t *testing.T) {
 					}
 					for _, method := range []string{"GET", "GET", "HEAD"} {
 						requests++
-						if d := cmp.Diff(usual.seen(t, method, path, fields), quick.seen(t, method, path, fields)); d != "" {
+						before, got := usual.seen(t, method, path, fields), quick.seen(t, method, path, fields)
+						if got == before {
+							continue
+						}
+						// The form that is kept may have become ready in between.
+						if d := cmp.Diff(usual.seen(t, method, path, fields), got); d != "" {
 							t.Errorf("%s %s %q: the quick way differs: %s", method, path, fields, d)
 						}
 					}
