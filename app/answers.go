@@ -3,13 +3,14 @@ package app
 import (
 	"time"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/edge"
 )
 
 // answers puts what the manifest says of answers and of slow clients into the
 // edge's options.
-func (a *App) answers(o *edge.Options) {
-	e := &a.manifest.Edge.EdgeAnswers
+func (a *App) answers(m *manifest.Manifest, o *edge.Options) {
+	e := &m.Edge.EdgeAnswers
 	o.Answers.Compress = e.Compress.Options()
 	for _, path := range sortedKeys(e.CORS) {
 		o.Answers.CORS = append(o.Answers.CORS, e.CORS[path].Rule(path))

@@ -80,6 +80,7 @@ type App struct {
 
 	releases    *publish.Store // nil: nothing is published
 	maintenance maintaining
+	reloading   reloading
 	// purgeToken is what the processes purge the response cache with.
 	purgeToken string
 	// purges are those of all machines; nil without a response cache.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/edge"
 )
 
@@ -12,8 +13,7 @@ const stickyCookie = "dayfly-instance"
 
 // balance puts what the manifest says of balancing, limits and pages into the
 // edge's options.
-func (a *App) balance(o *edge.Options) error {
-	m := a.manifest
+func (a *App) balance(m *manifest.Manifest, o *edge.Options) error {
 	b := &m.Edge.EdgeBalance
 	o.Balance = edge.Balance{SlowStart: time.Duration(b.SlowStart), Eject: edge.Eject(b.Eject), PerTarget: b.PerInstance,
 		Queue: b.Queue, QueueTimeout: time.Duration(b.QueueTimeout)}

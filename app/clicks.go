@@ -9,8 +9,8 @@ import (
 // clicks answers `dayfly clicks`.
 func (c *controller) clicks(w http.ResponseWriter, r *http.Request) {
 	campaign, since := r.URL.Query().Get("campaign"), r.URL.Query().Get("since")
-	if _, ok := c.app.manifest.Edge.Click[campaign]; campaign != "" && !ok {
-		refuse(w, http.StatusNotFound, &UnknownError{Kind: "campaign", Name: campaign, Known: sortedKeys(c.app.manifest.Edge.Click)})
+	if _, ok := c.app.present().Edge.Click[campaign]; campaign != "" && !ok {
+		refuse(w, http.StatusNotFound, &UnknownError{Kind: "campaign", Name: campaign, Known: sortedKeys(c.app.present().Edge.Click)})
 		return
 	}
 	all := []dash.ClickCount{}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/edge/respcache"
 	"github.com/dayfly-dev/dayfly/internal/promtext"
 )
@@ -16,8 +17,8 @@ import (
 const purgePath = "/edge/purge"
 
 // responseCache is what [edge.cache] asks for; nil if there is none.
-func (a *App) responseCache() *respcache.Options {
-	m := a.manifest.Edge.Cache
+func (a *App) responseCache(manifest *manifest.Manifest) *respcache.Options {
+	m := manifest.Edge.Cache
 	if m == nil {
 		return nil
 	}

@@ -80,6 +80,7 @@ func (a *App) startControl(context.Context) error {
 	mux.HandleFunc("GET /logs", c.logs)
 	mux.HandleFunc("POST /restart", c.restart)
 	mux.HandleFunc("POST /scale", c.scale)
+	mux.HandleFunc("POST /reload", c.reload)
 	mux.HandleFunc("POST /run", c.run)
 	mux.HandleFunc("GET /clicks", c.clicks)
 	mux.HandleFunc("GET /unknown", c.unknown)
@@ -111,7 +112,7 @@ type controller struct {
 func (c *controller) status(w http.ResponseWriter, r *http.Request) {
 	v := view{c.app}
 	reply(w, control.Status{Info: v.Info(), PID: os.Getpid(), Groups: v.Groups(), Edge: v.Edge(), Schedules: v.Schedules(),
-		Paused: c.app.pausesNow(r.Context()), Maintenance: v.Maintenance()})
+		Paused: c.app.pausesNow(r.Context()), Maintenance: v.Maintenance(), ManifestRead: c.app.manifestRead()})
 }
 
 func (c *controller) env(w http.ResponseWriter, _ *http.Request) { reply(w, c.app.variables) }

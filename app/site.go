@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dayfly-dev/dayfly/app/manifest"
 	"github.com/dayfly-dev/dayfly/edge"
 )
 
@@ -23,15 +24,16 @@ func (a *App) startSite(ctx context.Context) error {
 	if len(a.manifest.HTTP()) == 0 && a.manifest.Static.Dir == "" {
 		return nil
 	}
-	o := a.siteOptions()
+	o, err := a.siteOptions(a.manifest)
+	if err != nil {
+		return err
+	}
 	secure, err := a.listenHTTPS(&o)
 	if err != nil {
 		return err
 	}
 	for _, step := range []func() error{
 		func() error { return a.static(ctx, &o) },
-		func() error { return a.balance(&o) },
-		func() error { a.answers(&o); return nil },
 		func() error { return a.accessLog(&o) },
 		func() error { return a.publishing(ctx, &o) },
 		func() error { return a.openEdge(o) },
@@ -48,10 +50,9 @@ func (a *App) startSite(ctx context.Context) error {
 }
 
 // siteOptions are those that are in the manifest as the edge takes them.
-func (a *App) siteOptions() edge.Options {
-	m := a.manifest
+func (a *App) siteOptions(m *manifest.Manifest) (edge.Options, error) {
 	o := edge.Options{Host: m.Edge.Host, ClickFile: a.data.path("clicks"), Log: a.log,
-		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}, Cache: a.responseCache()}
+		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}, Cache: a.responseCache(m)}
 	if m.Edge.Hold == 0 {
 		o.HoldMax, o.HoldTimeout = -1, 0
 	}
@@ -64,7 +65,8 @@ func (a *App) siteOptions() edge.Options {
 	for name, c := range m.Edge.Click {
 		o.Clicks[name] = edge.Campaign{Source: c.UTM.Source, Medium: c.UTM.Medium, Campaign: c.UTM.Campaign}
 	}
-	return o
+	a.answers(m, &o)
+	return o, a.balance(m, &o)
 }
 
 // accessLog opens the file of the access log.
@@ -85,6 +87,7 @@ func (a *App) accessLog(o *edge.Options) error {
 // openEdge makes the edge, which serves nobody yet.
 func (a *App) openEdge(o edge.Options) error {
 	e, err := edge.New(o)
+	a.reloading.options = o
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ Begin with:
 	_ = c.MarkPersistentFlagDirname("data")
 	c.AddGroup(&cobra.Group{ID: "run", Title: "Run an application:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "site", Title: "Its site:"}, &cobra.Group{ID: "data", Title: "Look after its data:"})
-	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), scaleCommand(p), runCommand(p), maintenanceCommand(p), downCommand(p)} {
+	for _, sub := range []*cobra.Command{upCommand(p), checkCommand(p), restartCommand(p), reloadCommand(p), scaleCommand(p), runCommand(p), maintenanceCommand(p), downCommand(p)} {
 		sub.GroupID = "run"
 		c.AddCommand(sub)
 	}

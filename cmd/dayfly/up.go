@@ -101,10 +101,7 @@ func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o
 		return err
 	}
 	console.welcome(a, time.Since(began))
-	select {
-	case <-ctx.Done():
-	case <-a.Down():
-	}
+	reloadOnHangup(ctx, a, console, isTerminal(out))
 	if n, ok := errors.AsType[*spot.Notice](context.Cause(ctx)); ok {
 		console.say(n.Error())
 		if by, ok := n.DrainBy(); ok {
@@ -112,6 +109,31 @@ func up(ctx context.Context, out io.Writer, m *manifest.Manifest, data string, o
 		}
 	}
 	return stopApp(a, console, o.patience)
+}
+
+// reloadOnHangup waits for the end, and has SIGHUP read the manifest again. On a
+// terminal that is its end, and so dayfly's.
+func reloadOnHangup(ctx context.Context, a *app.App, console *console, terminal bool) {
+	again := make(chan os.Signal, 1)
+	if !terminal {
+		signal.Notify(again, syscall.SIGHUP)
+		defer signal.Stop(again)
+	}
+	for {
+		select {
+		case <-again:
+			done, err := a.Reload(ctx)
+			if err != nil {
+				console.say("the manifest was read again, and nothing changed: " + err.Error())
+				continue
+			}
+			console.say("the manifest was read again: " + reloadedText(done))
+		case <-ctx.Done():
+			return
+		case <-a.Down():
+			return
+		}
+	}
 }
 
 // spotOptions are of the watch for the machine's end: on EC2, unless DAYFLY_SPOT
