@@ -72,6 +72,7 @@ type publisher struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
+	lookMu  sync.Mutex
 	mu      sync.Mutex
 	seen    chan struct{} // closed and replaced when anything below changes
 	state   *publish.State
@@ -146,7 +147,7 @@ func (e *Edge) servePublished(x *exchange) bool {
 		return false
 	}
 	if n.missing {
-		if x.r.URL.Path == x.setup.HealthPath {
+		if x.setup.HealthPath != "/" && x.r.URL.Path == x.setup.HealthPath {
 			return false
 		}
 		x.fail("the release that is live is not loaded", http.StatusServiceUnavailable, pageBusy)

@@ -36,8 +36,11 @@ func (p *publisher) follow() {
 	}
 }
 
-// look reads the state and does what it asks for.
+// look reads the state and does what it asks for. One look at a time: what was
+// read first must not be taken for the newer.
 func (p *publisher) look(ctx context.Context) error {
+	p.lookMu.Lock()
+	defer p.lookMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, stateTime)
 	defer cancel()
 	state, err := p.opt.Store.State(ctx)
@@ -52,7 +55,7 @@ func (p *publisher) look(ctx context.Context) error {
 		return err
 	}
 	p.trouble = ""
-	if p.state == nil || state.Seq > p.state.Seq || state.Seq == p.state.Seq && !state.Same(p.state) {
+	if !state.Same(p.state) {
 		p.state = state
 		p.forget()
 	}

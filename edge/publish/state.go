@@ -94,7 +94,7 @@ func (s *State) Before() (string, bool) {
 }
 
 // Same reports whether two states are of one version of the record.
-func (s *State) Same(o *State) bool { return o != nil && s.version == o.version }
+func (s *State) Same(o *State) bool { return o != nil && s.version == o.version && s.version != "" }
 
 // State reads the record; where there is none, the State is empty.
 func (s *Store) State(ctx context.Context) (*State, error) {
