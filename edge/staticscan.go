@@ -51,6 +51,7 @@ type variant struct {
 	etag     []string
 	length   []string
 	encoding []string
+	system   systemFile
 }
 
 func newVariant(data []byte, hash string, e encoding) *variant {

@@ -78,6 +78,6 @@ func (f *staticFile) serve(x *exchange, cacheControl []string) {
 	h["Content-Length"] = v.length
 	x.WriteHeader(http.StatusOK)
 	if x.r.Method != http.MethodHead {
-		x.Write(v.data)
+		v.write(x)
 	}
 }

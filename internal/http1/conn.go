@@ -45,9 +45,10 @@ type conn struct {
 	err   error
 	fill  func(fd uintptr) bool
 
-	out    nonblock.Vector // what is being written
-	outErr error
-	emit   func(fd uintptr) bool
+	out     nonblock.Vector // what is being written
+	outErr  error
+	sending *nonblock.Sending // in place of out, if it is not nil
+	emit    func(fd uintptr) bool
 
 	served bool // a request
 	blanks int  // so many CR and LF may yet be left out before the next head

@@ -51,7 +51,11 @@ func (c *conn) flush() error {
 // emitFD sends as much of c.out as there is room for, and reports whether that
 // is all that can be done.
 func (c *conn) emitFD(fd uintptr) (done bool) {
-	done, c.outErr = c.out.Write(fd)
+	if c.sending != nil {
+		done, c.outErr = c.sending.Write(fd)
+	} else {
+		done, c.outErr = c.out.Write(fd)
+	}
 	return done
 }
 

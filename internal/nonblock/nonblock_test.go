@@ -45,8 +45,31 @@ func pair(t *testing.T) (a, b *net.TCPConn, raw syscall.RawConn) {
 	return a, b, raw
 }
 
-func TestVector(t *testing.T) {
-	for _, sizes := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {200, 1 << 10}, {1 << 20, 0}, {300, 2 << 20}, {1 << 20, 1 << 20}} {
+func TestWrite(t *testing.T) {
+	t.Run("Vector", func(t *testing.T) {
+		testWrite(t, func(first, second []byte) writer { return &Vector{First: first, Second: second} })
+	})
+	t.Run("Sending", func(t *testing.T) {
+		if _, err := NewFile(nil); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system has no such files")
+		}
+		testWrite(t, func(first, second []byte) writer {
+			f, err := NewFile(second)
+			if err != nil || f.Size() != int64(len(second)) {
+				t.Fatal(f, err)
+			}
+			return &Sending{Before: first, File: f}
+		})
+	})
+}
+
+type writer interface {
+	Write(fd uintptr) (all bool, err error)
+}
+
+// testWrite writes two pieces to a client that reads when there is no room.
+func testWrite(t *testing.T, write func(first, second []byte) writer) {
+	for _, sizes := range [][2]int{{0, 0}, {0, 1}, {200, 1 << 10}, {300, 2 << 20}, {1 << 20, 1 << 20}} {
 		a, b, raw := pair(t)
 		seed := rand.NewChaCha8([32]byte{1})
 		first, second := make([]byte, sizes[0]), make([]byte, sizes[1])
@@ -59,7 +82,7 @@ func TestVector(t *testing.T) {
 				got <- all
 			}()
 		})
-		v := Vector{First: first, Second: second}
+		v := write(first, second)
 		waits := 0
 		var failed error
 		err := raw.Write(func(fd uintptr) (all bool) {

@@ -1,4 +1,4 @@
-//go:build unix && !(linux && (amd64 || arm64))
+//go:build unix && (race || !linux || !(amd64 || arm64))
 
 package nonblock
 
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"syscall"
 )
+
+// These calls tell the race detector, too, what follows upon what.
 
 func recv(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	n, _, err := syscall.Recvfrom(int(fd), p, int(flags)|syscall.MSG_DONTWAIT)
