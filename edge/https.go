@@ -168,11 +168,19 @@ func (w *warner) warn(e *Edge, text, client string, more ...any) {
 
 // secure tells browsers to keep to https.
 func (e *Edge) secure(x *exchange) {
-	if x.setup.hsts == nil || x.origin.proto != "https" {
-		return
+	if strict := x.setup.strict(&x.origin); strict != nil {
+		x.Header()["Strict-Transport-Security"] = strict
 	}
-	name, _ := splitHost(x.origin.host)
-	if strings.EqualFold(name, x.setup.Host) || strings.EqualFold(name, x.setup.apex) {
-		x.Header()["Strict-Transport-Security"] = x.setup.hsts
+}
+
+// strict is the Strict-Transport-Security of an answer; nil: it has none.
+func (s *setup) strict(o *origin) []string {
+	if s.hsts == nil || o.proto != "https" {
+		return nil
 	}
+	name, _ := splitHost(o.host)
+	if !strings.EqualFold(name, s.Host) && !strings.EqualFold(name, s.apex) {
+		return nil
+	}
+	return s.hsts
 }

@@ -15,8 +15,9 @@ import (
 // The quick way: what the response cache answered once in the usual way, through
 // all layers, is remembered as it was sent. A request that differs from the one
 // that was answered so in nothing an answer could depend on is answered with the
-// same bytes, on the loop that read it, without a request being made of it.
-// Everything else is declined, and goes the usual way.
+// same bytes, on the loop that read it, without a request being made of it. So
+// is a request for a whole file of the static folder. Everything else is
+// declined, and goes the usual way.
 
 // A quickNote is what is counted and logged of an answer besides.
 type quickNote struct{ route, encoding string }
@@ -148,7 +149,11 @@ var sketches = sync.Pool{New: func() any {
 // it with, and nothing has happened then.
 func (e *Edge) quick(g *http1.Glance, out []byte) (head, body []byte, ok bool) {
 	set := e.setup()
-	if set.cache == nil || e.maintenance.Load() != nil || len(g.Target) > maxQuickTarget {
+	if e.maintenance.Load() != nil || len(g.Target) > maxQuickTarget {
+		return nil, nil, false
+	}
+	file, lasting := set.quickFile(g)
+	if file == nil && set.cache == nil {
 		return nil, nil, false
 	}
 	s := sketches.Get().(*sketch)
@@ -159,9 +164,17 @@ func (e *Edge) quick(g *http1.Glance, out []byte) (head, body []byte, ok bool) {
 	}
 	x := newExchange(e, nil, &s.r)
 	s.x = x
-	if x.setup != set || set.declines(x) || e.published.declines(x.r) {
+	if x.setup != set || set.declines(x) || file == nil && e.published.declines(x.r) {
 		x.leave()
 		return nil, nil, false
+	}
+	if file != nil {
+		if head, body, ok = x.quickStatic(file, lasting, q.Encoding, out); ok {
+			x.finish()
+		} else {
+			x.leave()
+		}
+		return head, body, ok
 	}
 	q.Scheme, q.Host = x.origin.proto, x.origin.keyHost(g.Host)
 	q.Field = s.field
@@ -247,7 +260,7 @@ func (s *sketch) draw(e *Edge, set *setup, g *http1.Glance, q *respcache.Questio
 				return false
 			}
 		case "Cache-Control", "Pragma":
-			if set.Cache.Obey {
+			if set.Cache != nil && set.Cache.Obey {
 				return false
 			}
 		default:

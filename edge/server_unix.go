@@ -17,7 +17,7 @@ func newListening(s *http.Server, log *slog.Logger, keep func() bool) listening 
 	if e, ok := s.Handler.(*Edge); ok {
 		quick := e.quick
 		h.Quick = func() http1.Answerer {
-			if e.setup().cache == nil {
+			if s := e.setup(); s.cache == nil && s.static == nil {
 				return nil
 			}
 			return quick

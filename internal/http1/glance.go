@@ -134,3 +134,6 @@ func (g *Glance) field(line string) bool {
 	g.n++
 	return true
 }
+
+// Date is a time as the head of an answer says it.
+func Date(t time.Time) string { return date(t) }
