@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"flag"
 	"log"
 	"net"
@@ -23,6 +24,8 @@ func main() {
 	target := flag.String("target", "http://127.0.0.1:23000", "backend the edge sends to")
 	static := flag.String("static", "", "folder of static files")
 	cached := flag.Bool("cache", false, "keep the backend's answers")
+	cert := flag.String("cert", "", "file of a certificate; with -key the edge serves https")
+	key := flag.String("key", "", "file of its key")
 	accessLog := flag.String("access-log", "", "file for the access log")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of 5 s, taken from 1 s after start")
 	flag.Parse()
@@ -54,7 +57,15 @@ func main() {
 	if *profile != "" {
 		go record(*profile)
 	}
-	log.Fatal(edge.NewFront(edge.Server(e), nil).Serve(l))
+	s := edge.Server(e)
+	if *cert != "" {
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			log.Fatal(err)
+		}
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
+	}
+	log.Fatal(edge.NewFront(s, nil).Serve(l))
 }
 
 var kilobyte = bytes.Repeat([]byte("x"), 1024)
