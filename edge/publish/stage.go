@@ -219,7 +219,6 @@ type upload struct {
 	mu       sync.Mutex
 	pages    map[string]Page
 	own      int // pages of the source
-	total    int64
 	uploaded int
 	bytes    int64
 	named    map[string]bool
