@@ -51,6 +51,7 @@ type variant struct {
 	etag     []string
 	length   []string
 	encoding []string
+	system   systemFile
 	heads    [2]atomic.Pointer[[]byte] // of staticFile.head, made when they are asked for
 }
 
