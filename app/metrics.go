@@ -42,7 +42,7 @@ type depth struct {
 }
 
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	families := slices.Concat(m.application(), m.processes(), m.traffic(), m.responseCache(), m.published(), m.queues(r.Context()), m.tasks(), m.schedules())
+	families := slices.Concat(m.application(), m.processes(), m.traffic(), m.routes(), m.responseCache(), m.published(), m.queues(r.Context()), m.tasks(), m.schedules())
 	w.Header().Set("Content-Type", promtext.ContentType)
 	promtext.Write(w, families...) //nolint:errcheck // a client that left cannot be told
 }
@@ -120,7 +120,7 @@ func (m *metrics) traffic() []*promtext.Family {
 	retried.Add(float64(s.Retried))
 	dropped := promtext.New(promtext.Counter, "dayfly_edge_log_dropped_total", "Lines of the access log that were lost.")
 	dropped.Add(float64(s.LogDropped))
-	return append([]*promtext.Family{requests, took, held, retried, dropped}, balanced(&s)...)
+	return append([]*promtext.Family{requests, took, held, retried, dropped}, append(balanced(&s), spooled(&s)...)...)
 }
 
 func (m *metrics) queues(ctx context.Context) []*promtext.Family {

@@ -37,6 +37,7 @@ func (a *App) startDashboard(context.Context) error {
 		o.MailService = redact(a.external.SMTP)
 	}
 	if a.edge != nil {
+		o.Routes = routesShown{a.edge}
 		o.Site = view{a}
 	}
 	if a.buckets != nil {

@@ -52,7 +52,7 @@ func (a *App) startSite(ctx context.Context) error {
 // siteOptions are those that are in the manifest as the edge takes them.
 func (a *App) siteOptions(m *manifest.Manifest) (edge.Options, error) {
 	o := edge.Options{Host: m.Edge.Host, ClickFile: a.data.path("clicks"), Log: a.log,
-		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}, Cache: a.responseCache(m)}
+		HoldTimeout: time.Duration(m.Edge.Hold), Clicks: map[string]edge.Campaign{}, Cache: a.responseCache(m), Routes: m.Edge.Routes()}
 	if m.Edge.Hold == 0 {
 		o.HoldMax, o.HoldTimeout = -1, 0
 	}

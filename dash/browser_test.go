@@ -121,7 +121,7 @@ func (b *browser) complaints() (out []string) {
 }
 
 var everyPage = []struct{ name, path string }{
-	{"overview", "/"}, {"queues", "/queues"}, {"queue", "/queues/default"}, {"paused", "/queues/mails"}, {"dead", "/queues/default-dead"},
+	{"overview", "/"}, {"requests", "/requests"}, {"route", "/requests/route?kind=application&name=" + url.QueryEscape("/packages/{id}")}, {"queues", "/queues"}, {"queue", "/queues/default"}, {"paused", "/queues/mails"}, {"dead", "/queues/default-dead"},
 	{"filtered", "/queues/default-dead?task=send_digest&q=index"}, {"unmatched", "/queues/default-dead?q=nothing"}, {"effects", "/effects"},
 	{"task", "/task"}, {"task-cancelled", "/task?id=gone"}, {"task-runs", "/task?id=runs"}, {"task-ran", "/task?id=ran"}, {"task-batch", "/task?id=import"}, {"task-other", "/task?id=" + url.QueryEscape(longID+longID)},
 	{"schedule", "/schedule"}, {"inbox", "/inbox"}, {"mail-text", "/inbox/m0"}, {"mail-html", "/inbox/m1?view=html"},

@@ -49,6 +49,9 @@ type Options struct {
 
 	// Site is what can be put into maintenance. Default: none.
 	Site Site
+	// Routes is what was measured of its requests; nil: the page says that there
+	// is no site.
+	Routes Routes
 	// Metrics answers GET /metrics, to whom the dashboard answers; nil: there is
 	// no such page.
 	Metrics http.Handler
@@ -140,6 +143,8 @@ func (d *Dash) routes() error {
 		{pattern: "GET /limits", name: "limits", nav: "Queues", live: []string{"limits"}, load: d.limits, external: d.RecordService != ""},
 		{pattern: "GET /keys", name: "keys", nav: "Queues", live: []string{"keys"}, load: d.keys, external: d.RecordService != ""},
 		{pattern: "GET /task", name: "task", nav: "Queues", live: []string{"status"}, load: d.task, external: d.RecordService != ""},
+		{pattern: "GET /requests", name: "routes", nav: "Requests", live: []string{"routes"}, load: d.requests},
+		{pattern: "GET /requests/route", name: "route", nav: "Requests", live: []string{"route"}, load: d.route},
 		{pattern: "GET /schedule", name: "schedule", nav: "Schedule", live: []string{"schedules"}, load: d.schedule},
 		{pattern: "GET /inbox", name: "inbox", nav: "Inbox", live: []string{"mails"}, load: d.inbox},
 		{pattern: "GET /inbox/{mail}", name: "mail", nav: "Inbox", load: d.mail},

@@ -91,18 +91,19 @@ type fixture struct {
 	queues  *queue.Service
 	buckets memBuckets
 	tasks   *fakeTasks
+	routed  *fakeRoutes
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{app: newApp(), inbox: &fakeInbox{mails: mails()}, queues: newQueues(t), buckets: memBuckets{}, tasks: newTasks()}
+	f := &fixture{app: newApp(), inbox: &fakeInbox{mails: mails()}, queues: newQueues(t), buckets: memBuckets{}, tasks: newTasks(), routed: newRoutes()}
 	for _, name := range []string{"advisories", "archives"} {
 		f.buckets[name] = memblob.OpenBucket(nil)
 		t.Cleanup(func() { f.buckets[name].Close() })
 	}
 	var err error
 	f.Dash, err = New(Options{
-		App: f.app, Queues: f.queues, Inbox: f.inbox, Buckets: f.buckets, Tasks: f.tasks,
+		App: f.app, Queues: f.queues, Inbox: f.inbox, Buckets: f.buckets, Tasks: f.tasks, Routes: f.routed,
 		Refresh: 20 * time.Millisecond, Now: func() time.Time { return now },
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func (d *Dash) funcs() template.FuncMap {
 type navEntry struct{ Name, Path string }
 
 var navigation = []navEntry{
-	{"Overview", "/"}, {"Queues", "/queues"}, {"Schedule", "/schedule"}, {"Inbox", "/inbox"},
+	{"Overview", "/"}, {"Requests", "/requests"}, {"Queues", "/queues"}, {"Schedule", "/schedule"}, {"Inbox", "/inbox"},
 	{"Objects", "/objects"}, {"Logs", "/logs"}, {"Clicks", "/clicks"},
 }
 

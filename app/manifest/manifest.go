@@ -146,12 +146,13 @@ type Bucket struct {
 
 // Edge is the HTTP front.
 type Edge struct {
-	Host    string            `toml:"host"`    // canonical host name; its apex is redirected to it
-	Trusted []string          `toml:"trusted"` // networks whose forwarded headers are believed: CIDRs, "loopback", "private", "cloudfront", "aws:SERVICE"; default none
-	Hold    Duration          `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
-	Click   map[string]*Click `toml:"click"`
-	Cache   *EdgeCache        `toml:"cache"` // default: answers are not kept
-	Log     EdgeLog           `toml:"log"`
+	Host    string                `toml:"host"`    // canonical host name; its apex is redirected to it
+	Trusted []string              `toml:"trusted"` // networks whose forwarded headers are believed: CIDRs, "loopback", "private", "cloudfront", "aws:SERVICE"; default none
+	Hold    Duration              `toml:"hold"`    // how long a request waits for a healthy instance, 0s–5m, default 10s
+	Click   map[string]*Click     `toml:"click"`
+	Cache   *EdgeCache            `toml:"cache"` // default: answers are not kept
+	Log     EdgeLog               `toml:"log"`
+	Route   map[string]*EdgeRoute `toml:"route"` // by name
 
 	EdgeBalance
 	EdgeAnswers

@@ -282,6 +282,7 @@ func (c *checker) front() {
 	c.duration("edge.hold", m.Edge.Hold, 0, 5*time.Minute)
 	c.edgeCache()
 	c.edgeLog()
+	c.edgeRoutes()
 	c.edgeAnswers()
 	for _, name := range sorted(m.Edge.Click) {
 		c.name("edge.click", name)
