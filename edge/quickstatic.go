@@ -44,6 +44,9 @@ func (x *exchange) quickStatic(f *staticFile, lasting bool, encoding string, out
 		enc = f.choose(accept.ParseEncoding([]string{encoding}))
 	}
 	v := f.variants[enc].Load()
+	if len(v.data) >= fromSystem && x.r.TLS == nil && v.system.of(v.data) != nil {
+		return nil, nil, false // the usual way sends it without copying
+	}
 	out = append(out, f.head(v, enc, lasting)...)
 	if strict := s.strict(&x.origin); strict != nil {
 		out = append(append(append(out, "Strict-Transport-Security: "...), strict[0]...), "\r\n"...)
