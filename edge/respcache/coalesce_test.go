@@ -101,7 +101,7 @@ func TestLeave(t *testing.T) {
 		ended := make(chan error, 1)
 		s := newSite(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 			select {
-			case <-time.After(5 * time.Minute):
+			case <-time.After(10 * time.Second): // of the bubble: who waits does for waitFor at most
 				w.Header().Set("Cache-Control", "max-age=60")
 				io.WriteString(w, "hello")
 			case <-r.Context().Done():
