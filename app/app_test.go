@@ -171,6 +171,34 @@ func TestRotatedFile(t *testing.T) {
 	}
 }
 
+// TestRotatedFileHasWholeLines: of a write that ended in the middle, as on a disk
+// that is full, whole lines stay.
+func TestRotatedFileHasWholeLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	r, err := openRotated(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Write([]byte("first\n")); err != nil {
+		t.Fatal(err)
+	}
+	half := []byte("second\nthi") // of "second\nthird\n"
+	if _, err := r.f.Write(half); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.undoHalf(half); n != len("second\n") {
+		t.Errorf("%d bytes stay", n)
+	}
+	r.size += int64(len("second\n"))
+	if _, err := r.Write([]byte("fourth\n")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "first\nsecond\nfourth\n" || r.size != int64(len(text)) {
+		t.Errorf("%q of %d, %v", text, r.size, err)
+	}
+}
+
 // TestRotationThatFailsKeepsTheOldFiles has the folder vanish at a rotation.
 func TestRotationThatFailsKeepsTheOldFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "logs")

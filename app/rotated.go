@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"os"
 	"sync"
 
@@ -11,7 +12,8 @@ import (
 const rotatedSize = 50 << 20
 
 // rotated is a file that is renamed aside when it is large (logs.Rotate). It is
-// an io.Writer for whole lines; one that fails is opened again at the next.
+// an io.Writer for whole lines. A line that cannot be written whole is not
+// there at all.
 type rotated struct {
 	mu   sync.Mutex
 	path string
@@ -53,8 +55,28 @@ func (r *rotated) Write(p []byte) (int, error) {
 		}
 	}
 	n, err := r.f.Write(p)
+	if err != nil {
+		n = r.undoHalf(p[:n])
+	}
 	r.size += int64(n)
 	return n, err
+}
+
+// undoHalf cuts off the line of which a write that failed left a part, so that
+// the next is not joined to it, and returns how many bytes of whole lines stay.
+// Where that fails as well, the file is opened again, and a line end makes the
+// part a line.
+func (r *rotated) undoHalf(written []byte) (whole int) {
+	whole = bytes.LastIndexByte(written, '\n') + 1
+	if whole == len(written) {
+		return whole
+	}
+	if err := r.f.Truncate(r.size + int64(whole)); err != nil {
+		r.f.Write([]byte("\n")) //nolint:errcheck // the disk is full or away: there is nothing else to do
+		r.f.Close()
+		r.f = nil
+	}
+	return whole
 }
 
 // Close closes the file.

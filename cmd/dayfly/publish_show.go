@@ -123,6 +123,7 @@ end, and so do the previews of those who opened them.`,
 }
 
 func publishDrop(p *place) *cobra.Command {
+	var asJSON bool
 	c := &cobra.Command{
 		Use:               "drop RELEASE",
 		Short:             "Remove a release that is not live",
@@ -138,9 +139,16 @@ func publishDrop(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), struct {
+					Release string `json:"release"`
+					Deleted int    `json:"deleted"`
+				}{args[0], swept})
+			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is dropped; %s deleted\n", plainText(args[0]), count(int64(swept), "object"))
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON: {release,deleted}, of which deleted counts objects")
 	return c
 }

@@ -40,7 +40,7 @@ var scans = map[string]bool{ // whether a request can follow
 	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab|\n":                                                                     false,
 	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n|\r\n":                                                                          false,
 	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n|-2\r\n":                                                                        false,
-	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x|2\r\n":                                                                       false,
+	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0|x2\r\n":                                                                       false,
 	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y|\n\r\n":                                                               false,
 	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n| z\r\n":                                                           false,
 	"GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\nany\n":                                                                                   false,
@@ -50,9 +50,6 @@ var scans = map[string]bool{ // whether a request can follow
 
 func TestScan(t *testing.T) {
 	for text, follows := range scans {
-		if strings.Contains(text, "0x|2") {
-			text = strings.Replace(text, "0x|2", "0|x2", 1)
-		}
 		good, rest, refused := strings.Cut(text, "|")
 		for _, piece := range []int{1, 2, 7, 4096} {
 			s, fed, err := newScan(), 0, error(nil)
