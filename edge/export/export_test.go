@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // shop is a small site with all that an export meets.
@@ -176,6 +178,43 @@ func TestFolder(t *testing.T) {
 }
 
 // TestAddresses: for a bucket behind a CDN links stay, but for those with a query.
+// TestIntegrity: what is rewritten in the copy has another hash, and the pages
+// say so; one that was wrong stays wrong.
+func TestIntegrity(t *testing.T) {
+	const css = `b{background:url(/p/x.png)}`
+	mux := http.NewServeMux()
+	page := func(path, contentType, body string) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			io.WriteString(w, body)
+		})
+	}
+	right, wrong := refs.IntegrityOf([]byte(css)), refs.IntegrityOf([]byte("other"))
+	page("/{$}", "text/html", `<link rel=stylesheet href="/s/a.css" integrity="`+right+`"><link rel=stylesheet href="/s/a.css" integrity="`+wrong+`">`)
+	page("/s/a.css", "text/css", css)
+	page("/p/x.png", "image/png", "\x89PNG")
+	site := httptest.NewServer(mux)
+	defer site.Close()
+	dir := filepath.Join(t.TempDir(), "out")
+	s := read(t, site.URL, nil)
+	d, err := OpenFolder(dir, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := s.Write(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	got := tree(t, dir)
+	if got["s/a.css"] == css {
+		t.Fatalf("the style sheet is %q", got["s/a.css"])
+	}
+	want := `<link rel=stylesheet href="s/a.css" integrity="` + refs.IntegrityOf([]byte(got["s/a.css"])) + `"><link rel=stylesheet href="s/a.css" integrity="` + wrong + `">`
+	if got["index.html"] != want {
+		t.Errorf("%s\nnot\n%s", got["index.html"], want)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	site := shop(t)
 	s := read(t, site.URL, func(o *Options) { o.Layout = Addresses })

@@ -134,6 +134,9 @@ func (s *Site) leadsTo(a address) string {
 // rewrite has the references of a page lead to the copies.
 func (s *Site) rewrite(a address, p *page, name string, data []byte) []byte {
 	base := p.resolveBase(s.base(a))
+	if p.kind == kindHTML {
+		data = refs.Integrities(data, refs.HTML(data), func(written, of string) string { return s.integrity(base, written, of) })
+	}
 	return walk(p.kind, data, func(text string, of refs.Kind) string {
 		if of == refs.Base {
 			if s.opt.Layout == Files {
@@ -143,6 +146,24 @@ func (s *Site) rewrite(a address, p *page, name string, data []byte) []byte {
 		}
 		return s.refer(name, base, text, of)
 	})
+}
+
+// integrity is that of the copy of what a page refers to.
+func (s *Site) integrity(base *url.URL, written, of string) string {
+	to, _, ok := s.resolve(base, of)
+	if !ok {
+		return written
+	}
+	last, _ := s.final(to)
+	p := s.pages[last]
+	if p == nil || p.name == "" || p.kind != kindCSS && p.kind != kindJS || p.size > maxParsed { // no other is rewritten
+		return written
+	}
+	was, err := os.ReadFile(p.file)
+	if err != nil {
+		return written // which is told when the file itself is written
+	}
+	return refs.RenewIntegrity(written, was, s.rewrite(last, p, p.name, was))
 }
 
 // refer is what stands in the copy for a reference of the file of that name.

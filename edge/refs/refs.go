@@ -133,10 +133,19 @@ func Escape(text string) string { return attrEscaper.Replace(text) }
 // the function returns. Where that is Ref.Text the file stays as it is, byte for
 // byte. Integrity and Unread are left out.
 func Replace(data []byte, all iter.Seq[Ref], text func(Ref) string) []byte {
+	return replace(data, all, func(r Ref) string {
+		if r.Kind == Integrity {
+			return r.Text
+		}
+		return text(r)
+	})
+}
+
+func replace(data []byte, all iter.Seq[Ref], text func(Ref) string) []byte {
 	var out []byte
 	done := 0
 	for r := range all {
-		if r.Kind == Integrity || r.Kind == Unread || r.Start < done {
+		if r.Kind == Unread || r.Start < done {
 			continue
 		}
 		if new := text(r); new != r.Text {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // Build gives all files of a folder their addresses. before is what an earlier
@@ -182,7 +184,7 @@ func (f *File) written(deps []*Version) []byte {
 		text := ref.before + encoded(path.Base(d.Address), "") + ref.after
 		switch {
 		case ref.integrity:
-			text = newIntegrity(ref.text, d)
+			text = refs.RenewIntegrity(ref.text, d.file.Data, d.Data)
 		case ref.whole != nil:
 			text = ref.whole.Quote(text)
 		}
@@ -219,7 +221,7 @@ func Problems(files map[string]*File) []Problem {
 			}
 		}
 		for _, ref := range f.refs {
-			if ref.integrity && files[ref.target] != nil && !matches(ref.text, files[ref.target].Data) {
+			if ref.integrity && files[ref.target] != nil && !refs.HasIntegrity(ref.text, files[ref.target].Data) {
 				line := 1 + bytes.Count(f.Data[:ref.start], []byte{'\n'})
 				all = append(all, Problem{name, line, fmt.Sprintf("the integrity is not that of %.200s: browsers will not load it", ref.target)})
 			}

@@ -2,6 +2,9 @@ package versions
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dayfly-dev/dayfly/edge/refs"
 )
 
 // tree reads files by name and content.
@@ -118,16 +123,21 @@ func TestComingAndGoing(t *testing.T) {
 	}
 }
 
+func integrity(algorithm string, sum []byte) string {
+	return algorithm + "-" + base64.StdEncoding.EncodeToString(sum)
+}
+
 func TestIntegrity(t *testing.T) {
 	const css = "a { b: url(a.png) }"
-	old := integrity("sha384", sums[1].sum([]byte(css)))
-	other := integrity("sha256", sums[0].sum([]byte("other")))
+	old := refs.IntegrityOf([]byte(css))
+	of256 := sha256.Sum256([]byte("other"))
+	other := integrity("sha256", of256[:])
 	page := func(value string) map[string]string {
 		return map[string]string{"a.css": css, "a.png": "a", "plain.js": "1",
 			"p.html": fmt.Sprintf(`<link rel=stylesheet href=a.css integrity="%s"><script src=plain.js integrity=%s></script>`, value, other)}
 	}
 	all := Build(tree(page(old)), nil)
-	want := integrity("sha384", sums[1].sum(all["a.css"].Data))
+	want := refs.IntegrityOf(all["a.css"].Data)
 	if got := string(all["p.html"].Data); !strings.Contains(got, `integrity="`+want+`"`) || !strings.Contains(got, "integrity="+other+">") {
 		t.Errorf("%s lacks %s", got, want)
 	}
@@ -136,14 +146,16 @@ func TestIntegrity(t *testing.T) {
 		t.Errorf("%s lacks %s", got, want)
 	}
 	// One that was wrong stays wrong: it may be there against this very change.
-	wrong := Build(tree(page(integrity("sha384", sums[1].sum([]byte("x"))))), nil)
+	wrong := Build(tree(page(refs.IntegrityOf([]byte("x")))), nil)
 	if got := string(wrong["p.html"].Data); strings.Contains(got, want) {
 		t.Error(got)
 	}
 	// In a circle the page comes after what it holds the integrity of.
-	circle := Build(tree(map[string]string{"m.js": `new URL("p.html", import.meta.url)`,
-		"p.html": `<script src=m.js integrity=` + integrity("sha512", sums[2].sum([]byte(`new URL("p.html", import.meta.url)`))) + `></script>`}), nil)
-	if got, want := string(circle["p.html"].Data), integrity("sha512", sums[2].sum(circle["m.js"].Data)); !strings.Contains(got, want) || !circle["m.js"].Cyclic {
+	const js = `new URL("p.html", import.meta.url)`
+	before := sha512.Sum512([]byte(js))
+	circle := Build(tree(map[string]string{"m.js": js, "p.html": `<script src=m.js integrity=` + integrity("sha512", before[:]) + `></script>`}), nil)
+	after := sha512.Sum512(circle["m.js"].Data)
+	if got, want := string(circle["p.html"].Data), integrity("sha512", after[:]); !strings.Contains(got, want) || !circle["m.js"].Cyclic {
 		t.Errorf("%s lacks %s", got, want)
 	}
 }

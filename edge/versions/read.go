@@ -32,7 +32,7 @@ func Read(name, prefix string, data []byte) *File {
 		f.unread, f.line = "larger than 16 MiB: references in it are left as they are", 1
 		return f
 	}
-	r := &reader{file: f, base: resolver{dir: prefix + dirOf(name), prefix: prefix}, guarded: guarded(data)}
+	r := &reader{file: f, base: resolver{dir: prefix + dirOf(name), prefix: prefix}, guarded: refs.Guarded(data)}
 	for ref := range find(data) {
 		if r.take(ref); len(f.refs) == MaxReferences {
 			break
@@ -40,12 +40,6 @@ func Read(name, prefix string, data []byte) *File {
 	}
 	r.order()
 	return f
-}
-
-// guarded reports whether a page may have a policy that names hashes of its
-// scripts and styles: what is changed would not run.
-func guarded(data []byte) bool {
-	return slices.ContainsFunc(sums, func(s sum) bool { return bytes.Contains(data, []byte("'"+s.name+"-")) })
 }
 
 // A reader collects the references of one file that are to files of the folder.
