@@ -244,10 +244,10 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // server starts a program of others and kills it at the end of the test; it is
-// ready when it accepts connections on address.
-func server(t *testing.T, address string, cmd *exec.Cmd) {
+// ready when it accepts connections on address. What it prints is returned.
+func server(t *testing.T, address string, cmd *exec.Cmd) (out *syncBuffer) {
 	t.Helper()
-	out := &syncBuffer{}
+	out = &syncBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -275,6 +275,7 @@ func server(t *testing.T, address string, cmd *exec.Cmd) {
 		}
 		return err == nil
 	})
+	return out
 }
 
 // syncBuffer keeps what a process prints.
