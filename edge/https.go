@@ -126,6 +126,9 @@ func (e *Edge) plain(x *exchange) bool {
 		return false
 	}
 	switch {
+	case o.told && claims(x.r.Header):
+		e.loops.warn(e, "a trusted balancer says http and another header that its client used https, so that nothing is redirected: there is a CDN or proxy before the balancer; add its network to the trusted ones (\"cloudfront\" is CloudFront's), and have one X-Forwarded-Proto sent", o.client)
+		return false
 	case o.told:
 		return true
 	case o.trusted && !x.setup.HTTPS.Own:
@@ -143,6 +146,18 @@ func (e *Edge) plain(x *exchange) bool {
 // says so, or has headers that browsers send by https alone, save to this machine.
 func claimsHTTPS(x *exchange) bool {
 	h := x.r.Header
+	if claims(h) {
+		return true
+	}
+	name, _ := splitHost(x.origin.host)
+	name = strings.ToLower(name)
+	local := name == "localhost" || strings.HasSuffix(name, ".localhost") || isAddress(name)
+	return !local && (h["Sec-Fetch-Mode"] != nil || h["Sec-Fetch-Site"] != nil)
+}
+
+// claims reports whether a header, believed or not, says that somebody on the
+// way was asked by https.
+func claims(h http.Header) bool {
 	for _, name := range []string{"X-Forwarded-Proto", "Cloudfront-Forwarded-Proto", "Forwarded"} {
 		for _, v := range h[name] {
 			if strings.Contains(strings.ToLower(v), "https") {
@@ -150,10 +165,7 @@ func claimsHTTPS(x *exchange) bool {
 			}
 		}
 	}
-	name, _ := splitHost(x.origin.host)
-	name = strings.ToLower(name)
-	local := name == "localhost" || strings.HasSuffix(name, ".localhost") || isAddress(name)
-	return !local && (h["Sec-Fetch-Mode"] != nil || h["Sec-Fetch-Site"] != nil)
+	return false
 }
 
 // A warner says a thing at most once an hour: it is met with every request.

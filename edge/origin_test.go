@@ -149,6 +149,9 @@ func TestApexRedirect(t *testing.T) {
 	}{
 		{"GET", "shop.example", "/a%2fb?c=d", nil, 301, "http://www.shop.example/a%2fb?c=d"},
 		{"GET", "SHOP.example.:8080", "/", nil, 301, "http://www.shop.example:8080/"},
+		{"GET", "shop.example:", "/", nil, 301, "http://www.shop.example/"},
+		{"GET", "shop.example:8443", "/", []string{"X-Forwarded-Proto", "HTTPS", "X-Forwarded-Port", "443"}, 301, "https://www.shop.example:8443/"},
+		{"GET", "WWW.Shop.Example.:80", "/", nil, 200, ""},
 		{"POST", "shop.example", "/form", nil, 308, "http://www.shop.example/form"},
 		{"GET", "shop.example", "//evil.example/", nil, 301, "http://www.shop.example//evil.example/"},
 		{"GET", "shop.example", "/", []string{"X-Forwarded-Proto", "https"}, 301, "https://www.shop.example/"},

@@ -46,6 +46,7 @@ func (trusted *Networks) Read(r *http.Request) Client {
 		c.Proto = "https"
 	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		host, _, _ = strings.Cut(host, "%") // a zone means nothing elsewhere, and has no place in Forwarded
 		c.Address, c.Chain = host, host
 	}
 	if !trusted.empty() {
@@ -79,8 +80,13 @@ func (c *Client) believe(h http.Header, peer netip.Addr, trusted *Networks) {
 	c.Address, c.Chain = chain[0], strings.Join(chain, ", ")
 	var proto, host string
 	if n := len(elements); n > 0 {
-		// The element that names the client was written by the proxy it spoke to.
-		e := elements[n-max(1, len(chain)-1)]
+		// The element that names the client was written by the proxy it spoke to; that
+		// is a trusted one too, if it hid the client's address ("_hidden", "unknown").
+		at := n - (len(chain) - 1)
+		if at > 0 && trusted.Contains(peer) {
+			at--
+		}
+		e := elements[at]
 		proto, host = e.proto, e.host
 	}
 	if v := lastOf(h["X-Forwarded-Proto"]); v != "" {
@@ -111,7 +117,7 @@ func lastOf(v []string) string {
 	if len(v) == 0 {
 		return ""
 	}
-	s := v[len(v)-1]
+	s := strings.TrimRight(v[len(v)-1], ", \t")
 	return strings.TrimSpace(s[strings.LastIndexByte(s, ',')+1:])
 }
 

@@ -19,7 +19,7 @@ func Handler(next http.Handler, trusted *Networks) http.Handler {
 		seen.URL = new(url.URL)
 		*seen.URL = *r.URL
 		seen.Host, seen.URL.Scheme, seen.URL.Host = c.Host, c.Proto, c.Host
-		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != c.Address {
+		if c.Chain != c.Address { // a proxy stood between
 			seen.RemoteAddr = net.JoinHostPort(c.Address, "0")
 		}
 		if !c.Trusted {

@@ -2,6 +2,7 @@ package forwarded
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -9,26 +10,34 @@ import (
 // are well-formed, at most maxHops: what stands left of a malformed element
 // cannot be placed in the chain.
 func parseHops(s string) []netip.Addr {
-	if len(s) > maxHeader {
-		s = s[len(s)-maxHeader:]
-	}
+	s = tail(s)
 	var hops []netip.Addr
 	for len(hops) < maxHops {
 		i := strings.LastIndexByte(s, ',')
-		a, ok := parseNode(strings.TrimSpace(s[i+1:]))
-		if !ok {
-			break
+		if text := strings.TrimSpace(s[i+1:]); text != "" { // an empty element of a list counts for nothing
+			a, ok := parseNode(text)
+			if !ok {
+				break
+			}
+			hops = append(hops, a)
 		}
-		hops = append(hops, a)
 		if i < 0 {
 			break
 		}
 		s = s[:i]
 	}
-	for i, j := 0, len(hops)-1; i < j; i, j = i+1, j-1 {
-		hops[i], hops[j] = hops[j], hops[i]
-	}
+	slices.Reverse(hops)
 	return hops
+}
+
+// tail is the end of a list, as much of it as is looked at: whole elements, and
+// the nearest proxies'.
+func tail(s string) string {
+	if len(s) <= maxHeader {
+		return s
+	}
+	s = s[len(s)-maxHeader:]
+	return s[strings.IndexByte(s, ',')+1:]
 }
 
 // parseNode reads an address as proxies write it: 192.0.2.1, 192.0.2.1:80,
@@ -68,22 +77,46 @@ func hopsOf(elements []element) []netip.Addr {
 	return hops
 }
 
-// parseForwarded reads a Forwarded header (RFC 7239, section 4). A header that
-// is malformed, too long or of more than maxHops elements says nothing.
+// parseForwarded reads a Forwarded header (RFC 7239, section 4). What a client
+// wrote stands left of what proxies added, and must not keep that from being
+// read: of a header that is malformed, too long or of more than maxHops elements
+// the elements at its end count, as of X-Forwarded-For.
 func parseForwarded(s string) []element {
-	if len(s) > maxHeader {
-		return nil
+	if len(s) <= maxHeader {
+		if elements, ok := parseElements(s); ok && len(elements) <= maxHops {
+			return elements
+		}
 	}
-	var elements []element
+	s = tail(s)
+	var elements []element // nearest first
+	for len(elements) < maxHops {
+		i := strings.LastIndexByte(s, ',')
+		one, ok := parseElements(s[i+1:])
+		if !ok {
+			break
+		}
+		elements = append(elements, one...)
+		if i < 0 {
+			break
+		}
+		s = s[:i]
+	}
+	slices.Reverse(elements)
+	return elements
+}
+
+// parseElements reads a list of elements; empty ones count for nothing.
+func parseElements(s string) (elements []element, ok bool) {
 	var e element
+	some := false // e has a pair
 	for {
 		s = strings.TrimLeft(s, " \t")
 		var name, value string
-		var ok bool
 		if s != "" && s[0] != ';' && s[0] != ',' {
 			if name, value, s, ok = cutPair(s); !ok {
-				return nil
+				return nil, false
 			}
+			some = true
 			switch strings.ToLower(name) {
 			case "for":
 				e.node = value
@@ -96,15 +129,15 @@ func parseForwarded(s string) []element {
 		s = strings.TrimLeft(s, " \t")
 		switch {
 		case s == "" || s[0] == ',':
-			if elements = append(elements, e); len(elements) > maxHops {
-				return nil
+			if some {
+				elements = append(elements, e)
 			}
 			if s == "" {
-				return elements
+				return elements, true
 			}
-			e = element{}
+			e, some = element{}, false
 		case s[0] != ';':
-			return nil
+			return nil, false
 		}
 		s = s[1:]
 	}

@@ -1,6 +1,9 @@
 package forwarded
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // SplitHost splits a Host header into name and port; either may be empty.
 func SplitHost(host string) (name, port string) {
@@ -46,5 +49,6 @@ func portOf(host, proto string) string {
 }
 
 func validPort(s string) bool {
-	return len(s) >= 1 && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
+	n, err := strconv.ParseUint(s, 10, 16) // which takes no sign
+	return err == nil && n > 0 && len(s) <= 5
 }
