@@ -60,7 +60,7 @@ func web(ctx context.Context) error {
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		fmt.Fprintf(w, "%s %d %d\n", r.Method, len(body), os.Getpid())
 	})
-	s := &http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux}
+	s := &http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: faulty(mux)}
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
