@@ -137,7 +137,7 @@ func testEdge(ctx context.Context, node, script, folder, origin string, obey boo
 	front := edge.NewFront(edge.Server(e), nil) // as dayfly serves, the quick way of hits included
 	ended := make(chan error, 1)
 	go func() { ended <- front.Serve(l) }()
-	defer func() { _ = front.Close(); <-ended }()
+	defer func() { _, _ = front.Close(), <-ended }()
 	return test(ctx, node, script, folder, "http://"+l.Addr().String())
 }
 
