@@ -16,6 +16,8 @@ type answerHead struct {
 	close  bool   // the target closes the connection behind it
 	dated  bool   // it has a Date
 	keep   string // Keep-Alive's value
+	route  string // RouteHeader's value, which is not passed on
+	coding string // Content-Encoding's value
 	fields []byte // those that are passed on, each with its CR LF, names in the canonical form
 }
 
@@ -79,6 +81,18 @@ func (h *answerHead) parse(b []byte) int {
 			h.fields = h.fields[:from]
 		case fieldReplaced:
 			h.fields = h.fields[:from]
+		case fieldRoute:
+			if h.route != "" || len(value) == 0 {
+				return 0
+			}
+			h.route = string(value)
+			h.fields = h.fields[:from]
+		case fieldEncoding:
+			if h.coding != "" || len(value) == 0 {
+				return 0
+			}
+			h.coding = string(value)
+			h.appendValue(value)
 		case fieldNotPlain:
 			return 0
 		case fieldEventStream:
@@ -113,12 +127,14 @@ const (
 	fieldReplaced    // by our own
 	fieldEventStream // Content-Type, which may be that of a stream
 	fieldDate
+	fieldRoute    // of the application to the edge
+	fieldEncoding // is logged
 	fieldNotPlain
 )
 
 var answerFields = map[string]int{
 	"Content-Length": fieldLength, "Connection": fieldConnection, "Keep-Alive": fieldKeepAlive, "X-Request-Id": fieldReplaced,
-	"Content-Type": fieldEventStream, "Date": fieldDate,
+	"Content-Type": fieldEventStream, "Date": fieldDate, RouteHeader: fieldRoute, "Content-Encoding": fieldEncoding,
 	"Transfer-Encoding": fieldNotPlain, "Trailer": fieldNotPlain, "Te": fieldNotPlain, "Upgrade": fieldNotPlain,
 	"Proxy-Connection": fieldNotPlain, "Proxy-Authenticate": fieldNotPlain, "Http2-Settings": fieldNotPlain,
 	"Pragma":            fieldNotPlain, // net/http makes Cache-Control of it

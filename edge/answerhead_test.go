@@ -62,6 +62,7 @@ var plainAnswers = []string{
 	"HTTP/1.1 599 \r\ncontent-length: \t 02\t \r\n\r\nok",
 	"HTTP/1.1 404 Not Found\r\nServer: a\r\nContent-Length: 2\r\nConnection: close\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\nok",
 	"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nConnection: keep-alive\r\nDate: today\r\nContent-Length: 2\r\nX-Request-Id: a\r\nX_y-z: ä\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\nDayfly-Route: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
 	"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nEmpty:\r\nx!#$%&'*+-.^_`|~9a-bC: d\r\nContent-Length: 2\r\n\r\nok",
 }
 
@@ -105,6 +106,13 @@ func FuzzAnswerHead(f *testing.F) {
 		stripHop(res.Header)
 		res.Header.Del("Content-Length")
 		res.Header.Del("X-Request-Id")
+		if got := res.Header.Get(RouteHeader); got != h.route {
+			t.Errorf("route %q, net/http: %q", h.route, got)
+		}
+		res.Header.Del(RouteHeader)
+		if got := res.Header.Get("Content-Encoding"); got != h.coding {
+			t.Errorf("coding %q, net/http: %q", h.coding, got)
+		}
 		fields, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(slices.Concat([]byte("HTTP/1.1 200 OK\r\n"), h.fields, []byte("\r\n")))), nil)
 		if err != nil {
 			t.Fatalf("fields %q: %v", h.fields, err)

@@ -31,6 +31,10 @@ func (d *delivery) forwardPlain() bool {
 	d.status = h.status
 	c.learnKeep(h.keep)
 	x.begin(h.status)
+	x.encoding = h.coding
+	if h.route != "" {
+		x.routed(h.route)
+	}
 	h.fields = x.origin.appendID(h.fields)
 	w.WritePlainHead(h.status, h.length, h.dated, h.fields)
 	switch {

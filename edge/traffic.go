@@ -61,15 +61,20 @@ func (x *exchange) fly() {
 func (x *exchange) headed(status int, h http.Header) {
 	if name, ok := h[RouteHeader]; ok && !x.own {
 		delete(h, RouteHeader)
-		if x.name = first(name); x.name == edgePage {
-			x.name, x.kind = "", traffic.Edge
-		}
+		x.routed(first(name))
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		return
 	}
 	x.encoding = first(h["Content-Encoding"])
 	x.endless = status == http.StatusSwitchingProtocols || isEventStream(h["Content-Type"])
+}
+
+// routed notes the route that an answer's RouteHeader said.
+func (x *exchange) routed(name string) {
+	if x.name = name; name == edgePage {
+		x.name, x.kind = "", traffic.Edge
+	}
 }
 
 // paged notes that a page of the edge answers.
