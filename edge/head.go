@@ -9,11 +9,15 @@ import (
 )
 
 // hopHeader reports whether a header, by its canonical name, belongs to one
-// connection and is not passed on (RFC 9110, section 7.6.1).
+// connection and is not passed on (RFC 9110, section 7.6.1). So are those that
+// say how a message is read, spelt with an underscore: servers that make
+// variables of fields (Rack, WSGI) read them as the true ones, and a body as
+// another request.
 func hopHeader(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
+		"Transfer_encoding", "Content_length":
 		return true
 	}
 	return false
