@@ -113,7 +113,7 @@ type controller struct {
 func (c *controller) status(w http.ResponseWriter, r *http.Request) {
 	v := view{c.app}
 	reply(w, control.Status{Info: v.Info(), PID: os.Getpid(), Groups: v.Groups(), Edge: v.Edge(), Schedules: v.Schedules(),
-		Paused: c.app.pausesNow(r.Context()), Maintenance: v.Maintenance(), ManifestRead: c.app.manifestRead()})
+		Paused: c.app.pausesNow(r.Context()), Maintenance: v.Maintenance()})
 }
 
 func (c *controller) env(w http.ResponseWriter, _ *http.Request) { reply(w, c.app.variables) }

@@ -18,7 +18,7 @@ type view struct{ app *App }
 // Info is what does not change while the application runs.
 func (v view) Info() dash.Info {
 	a := v.app
-	info := dash.Info{Name: a.manifest.Name, Version: a.version, Started: a.started, Dir: a.manifest.Dir}
+	info := dash.Info{Name: a.manifest.Name, Version: a.version, Started: a.started, Dir: a.manifest.Dir, ManifestRead: a.manifestRead()}
 	for _, x := range a.addresses {
 		info.Addresses = append(info.Addresses, dash.Address(x))
 	}

@@ -107,6 +107,7 @@ func TestPages(t *testing.T) {
 		{"/", "tr[data-key='web.1'] td", []string{"running", "7 %", "50 MiB", "0", "41,233", "0", "1", "1 h 37 min ago", "4101", "40101"}},
 		{"/", "tbody[data-key='group-web'] button[disabled]", []string{"−"}},
 		{"/", "tbody[data-key='group-mailer'] td", []string{"No instance is wanted."}},
+		{"/", "section[aria-labelledby=h-addresses] > p", []string{"In /srv/releases, up since 1 d 2 h ago, manifest read again 41 min ago. For a shell with the same addresses and keys: dayfly env."}},
 		{"/queues", "tbody th", []string{"default", "default-dead", "mails paused endpoint down"}},
 		{"/queues", "tr[data-key='default-dead'] td:last-child", []string{"of default"}},
 		{"/queues", "tr[data-key='default'] td:last-child", []string{"to default-dead after 5"}},

@@ -105,7 +105,7 @@ func (a *fakeApp) Clicks(context.Context, time.Time) ([]ClickCount, error) { ret
 
 func newApp() *fakeApp {
 	a := &fakeApp{info: Info{
-		Name: "releases", Version: "0.1.0", Started: now.Add(-26 * time.Hour), Dir: "/srv/releases",
+		Name: "releases", Version: "0.1.0", Started: now.Add(-26 * time.Hour), Dir: "/srv/releases", ManifestRead: now.Add(-41 * time.Minute),
 		Addresses: []Address{
 			{Name: "Site", URL: "http://127.0.0.1:8080"},
 			{Name: "Dashboard", URL: "http://127.0.0.1:8082", Note: "port 8081 was taken"},

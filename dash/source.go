@@ -63,7 +63,13 @@ type Info struct {
 	Started   time.Time `json:"started"`
 	Dir       string    `json:"dir"`       // folder of the manifest
 	Addresses []Address `json:"addresses"` // in the order to be shown: site, dashboard, gateway, SMTP, caches, database
+	// ManifestRead is when the manifest was read that is followed: Started, or
+	// later if it was read again.
+	ManifestRead time.Time `json:"manifest_read"`
 }
+
+// Reread reports whether the manifest was read again since the start.
+func (i Info) Reread() bool { return !i.ManifestRead.IsZero() && !i.ManifestRead.Equal(i.Started) }
 
 // Address is where one service of the application is found. It is shown, so
 // it carries no password.

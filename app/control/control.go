@@ -29,8 +29,6 @@ type Status struct {
 	Paused    []Paused        `json:"paused"` // queues
 	// Maintenance is nil where there is no site.
 	Maintenance *dash.Maintenance `json:"maintenance,omitempty"`
-	// ManifestRead is when the manifest was read that is followed.
-	ManifestRead time.Time `json:"manifest_read"`
 }
 
 // MaxRun is the largest body of POST /run in bytes: the largest arguments a task

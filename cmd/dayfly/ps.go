@@ -38,7 +38,11 @@ func psCommand(p *place) *cobra.Command {
 }
 
 func printStatus(out io.Writer, s control.Status) error {
-	fmt.Fprintf(out, "%s, up %s, process %d, dayfly %s\n\n", s.Name, time.Since(s.Started).Round(time.Second), s.PID, s.Version)
+	fmt.Fprintf(out, "%s, up %s, process %d, dayfly %s\n", s.Name, time.Since(s.Started).Round(time.Second), s.PID, s.Version)
+	if s.Reread() {
+		fmt.Fprintf(out, "manifest read again %s ago\n", since(s.ManifestRead))
+	}
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PROCESS\tSTATE\tPID\tPORT\tSINCE\tRESTARTS\tCPU\tMEMORY\tLAST EXIT")
 	for _, g := range s.Groups {
