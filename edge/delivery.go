@@ -34,6 +34,7 @@ func (d *delivery) end(f *failure) {
 	d.ended = true
 	if d.c != nil {
 		d.up.finish()
+		d.x.unread = d.up != nil && !d.up.finished() && (d.up.clientErr() == nil || isTooLarge(d.up.clientErr())) && d.x.r.ProtoMajor == 1
 		watched := d.stop == nil || d.stop()
 		if d.keep && watched && d.up.finished() {
 			d.t.putIdle(d.c)

@@ -158,6 +158,12 @@ func (e *Edge) Close() error {
 // ServeHTTP answers one request.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(e, w, r)
+	body, unread := r.Body, false
+	defer func() {
+		if unread {
+			linger(w, body)
+		}
+	}()
 	defer x.finish()
 	e.secure(x)
 	removePreviewHeader(r.Header)
@@ -186,6 +192,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}
+	unread = x.unread
 }
 
 // Stats returns what the edge has done and the state of its targets.

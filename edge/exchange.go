@@ -29,6 +29,7 @@ type exchange struct {
 	preview    bool   // of somebody who looks at a release that is not public
 	cookie     *http.Cookie
 	own        bool   // of a layer: no client's
+	unread     bool   // the client still sends a body that nobody takes
 	retryAfter int64  // seconds, for a page; 0: as usual
 	failure    string // why the answer is not whole, or is an error page
 	measured
