@@ -56,6 +56,7 @@ func (a *App) siteOptions(m *manifest.Manifest) (edge.Options, error) {
 	if m.Edge.Hold == 0 {
 		o.HoldMax, o.HoldTimeout = -1, 0
 	}
+	o.FilesOnly = len(m.HTTP()) == 0
 	for _, name := range m.HTTP() {
 		if m.Process[name].Protocol == "h2c" {
 			o.Protocol = edge.H2C

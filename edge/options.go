@@ -48,6 +48,9 @@ type Options struct {
 	// target, and one that refused a connection, needs one. Defaults 3 and 2.
 	HealthFall, HealthRise int
 
+	// FilesOnly says that there are no targets and will be none: what is not the
+	// edge's own is answered with 404 at once, not held. Default false.
+	FilesOnly bool
 	// HoldMax bounds how many requests wait while no target is healthy, and
 	// HoldTimeout how long each does. Defaults 256 and 10 s. HoldMax below zero
 	// holds none.

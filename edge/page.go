@@ -124,13 +124,13 @@ func pageHTML(p pageText, id string) string {
 <title>` + html.EscapeString(p.title) + `</title>
 <style>
 :root { color-scheme: light dark }
-body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; padding: 0 1.5rem }
+body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem; overflow-wrap: anywhere; text-wrap: pretty }
 h1 { font-size: 1.6rem; font-weight: 600 }
-small { opacity: .6 }
+small { opacity: .7 }
 </style>
 <h1>` + html.EscapeString(p.title) + `</h1>
 <p>` + html.EscapeString(p.text) + `</p>
-<p><small>` + html.EscapeString(id) + `</small></p>
+<p><small>Request id: ` + html.EscapeString(id) + `</small></p>
 </html>
 `
 }

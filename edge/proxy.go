@@ -33,6 +33,10 @@ const maxTries = 8
 // proxy delivers the request to a target, and to others as long as that is
 // safe, and passes the answer on.
 func (e *Edge) proxy(x *exchange) {
+	if x.setup.FilesOnly {
+		x.fail("no application", http.StatusNotFound, pageMissing)
+		return
+	}
 	if e.lineFull() {
 		x.refuse(errLineFull)
 		return

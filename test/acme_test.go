@@ -192,6 +192,9 @@ func TestACMEAway(t *testing.T) {
 	away := need.Address(t)
 	site := newACMESite(t, "https://"+away+"/dir", root.Path, need.Address(t), need.Address(t))
 	h := up(t, site.dir, t.TempDir())
+	if _, status := fetch(t, "http://"+site.plain+"/"); status != http.StatusNotFound {
+		t.Errorf("what is no file of a site of files: %d", status)
+	}
 	if body := get(t, "http://"+site.plain+"/static/a.txt"); body != "a file" {
 		t.Errorf("served %q", body)
 	}
