@@ -255,6 +255,7 @@ func TestBrowserLive(t *testing.T) {
 	if open := ask[string](t, b, `document.querySelector("[popover]:popover-open")?.querySelector("[name=id]").value ?? "none"`); open != "0197-0-0" {
 		t.Errorf("the question that is open is about %s", open)
 	}
+	ask[bool](t, b, `(document.querySelector(".note[role=status]").remove(), true)`) // what is waited for is the next page's
 	b.do(t, chromedp.Click(chromedp.CSS(`[popover]:popover-open button`)), chromedp.WaitVisible(chromedp.CSS(`.note[role=status]`)))
 	if said := ask[string](t, b, `document.querySelector(".note[role=status]").textContent`); said != "done: cancel 0197-0-0 " {
 		t.Errorf("after a press of Cancel it says %q", said)
