@@ -2,7 +2,6 @@ package http1
 
 import (
 	"iter"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -96,22 +95,9 @@ func (c *conn) glance(b []byte) bool {
 }
 
 func (g *Glance) field(line string) bool {
-	name, value, ok := strings.Cut(line, ":")
+	key, value, ok := splitField(line)
 	if !ok {
 		return false
-	}
-	key, known := canonical[name]
-	if !known {
-		if !isToken(name) {
-			return false
-		}
-		key = http.CanonicalHeaderKey(name)
-	}
-	value = trim(value)
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
 	}
 	switch key {
 	case "Host":

@@ -130,23 +130,33 @@ func (h *head) parseTarget(s string) bool {
 // net/url.
 var pathByte = tableOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~$&+,/:;=@")
 
-func (h *head) parseField(line string) bool {
+// splitField splits a line of a head into its canonical name and its value;
+// false if it is not written in the usual way.
+func splitField(line string) (key, value string, ok bool) {
 	name, value, ok := strings.Cut(line, ":")
 	if !ok {
-		return false
+		return "", "", false
 	}
 	key, known := canonical[name]
 	if !known {
 		if !isToken(name) {
-			return false
+			return "", "", false
 		}
 		key = http.CanonicalHeaderKey(name)
 	}
 	value = trim(value)
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
+			return "", "", false
 		}
+	}
+	return key, value, true
+}
+
+func (h *head) parseField(line string) bool {
+	key, value, ok := splitField(line)
+	if !ok {
+		return false
 	}
 	switch key {
 	case "Host":
